@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Holding a task still, from user space alone: a FUSE server that reads a
+ * request and does not answer it. Once the server has read the request, not
+ * even SIGKILL moves the task that waits for the answer.
+ *
+ * Each place to be stuck in is a file of the mount, known by its number. What
+ * was held is answered on hold_release(), and on hold_stop() at the latest;
+ * should the test die, its server dies with it and the kernel ends the waits.
+ */
+#ifndef OOM_REAPER_HOLD_H
+#define OOM_REAPER_HOLD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define HOLD_FILES	1024
+
+struct hold_shared;
+
+struct hold {
+	pid_t server;
+	int kick;			/* eventfd: look at the releases */
+	char dir[64];
+	struct hold_shared *shared;
+};
+
+/* Return: 0 or -errno, -ENODEV without FUSE */
+int hold_start(struct hold *hold);
+void hold_stop(struct hold *hold);
+
+/* Wait until @count requests on @file are held */
+bool hold_wait(struct hold *hold, int file, int count, int ms);
+/* Answer what is held on @file, and from now on at once */
+void hold_release(struct hold *hold, int file);
+void hold_release_all(struct hold *hold);
+
+/*
+ * To be called by the task that is to be stuck. They return only after a
+ * release, and -errno when it did not come to that.
+ */
+
+/* D state in read(), nothing held */
+int hold_in_read(struct hold *hold, int file);
+/* D state in mmap(), this mm's mmap_lock held for write */
+int hold_in_mmap(struct hold *hold, int file);
+/* D state in a page fault, this mm's mmap_lock held for read */
+int hold_in_fault(struct hold *hold, int file);
+
+/* These return at once */
+
+/*
+ * A word of private memory: the first to touch it sleeps in D state in its
+ * page fault, with mmap_lock held for read if @locked. NULL on failure.
+ */
+atomic_int *hold_word(struct hold *hold, int file, bool locked);
+/* An asynchronous read: exit_aio() will wait for it. Return: 0 or -errno */
+int hold_aio(struct hold *hold, int file);
+/* Path of a file whose creator sleeps in its first write() */
+void hold_core_path(struct hold *hold, int file, char *path, size_t size);
+
+#endif

@@ -1,0 +1,727 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How fast a killed process's memory comes back, and what others suffer until
+ * then. Measures only: prints one line "RESULT scenario=NAME key=value ..." and
+ * "SAMPLE scenario=NAME t_ms=... free_kb=... hog_kb=..." lines, and judges
+ * nothing.
+ *
+ * Times are counted from the kill as the kernel log has it; a figure of -1 says
+ * that it did not happen within the limit.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/klog.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bystander.h"
+#include "hold.h"
+#include "probe.h"
+#include "victim.h"
+
+#ifndef SYS_process_mrelease
+#define SYS_process_mrelease	448
+#endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open		434
+#endif
+
+#define LIMIT_MS		10000
+#define FINE_NS			200000
+#define SAMPLE_NS		10000000
+#define MAX_SAMPLES		3000
+#define BYSTANDERS		3
+
+#define SYSLOG_ACTION_CONSOLE_LEVEL	8
+
+static const char *scenario;
+
+/* The options, all of them numbers, and what they are when not given */
+static struct option {
+	const char *name;
+	long value;
+} options[] = {
+	{ "mb", 96 },		/* the victim's memory */
+	{ "victims", 8 },	/* burst: how many */
+	{ "threads", 1 },	/* the victim's threads */
+	{ "thp", 0 },		/* by huge pages */
+	{ "hold_ms", 3000 },	/* mrelease: for how long the lock is held */
+	{ "bystander_mb", 32 },
+	{ "samples", 1 },	/* print SAMPLE lines */
+};
+
+static long option(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(options) / sizeof(*options); i++)
+		if (!strcmp(options[i].name, name))
+			return options[i].value;
+	abort();
+}
+
+static void parse(char *text)
+{
+	char *value = strchr(text, '=');
+	size_t i;
+
+	for (i = 0; value && i < sizeof(options) / sizeof(*options); i++) {
+		if (!strncmp(options[i].name, text, value - text) &&
+		    !options[i].name[value - text]) {
+			options[i].value = strtol(value + 1, NULL, 0);
+			return;
+		}
+	}
+	ksft_exit_fail_msg("oom_bench: unknown option %s\n", text);
+}
+
+/*
+ * The sampler looks at free memory every 0.2 ms, above everything but the
+ * reaper in priority, and keeps what it sees every 10 ms.
+ */
+static struct {
+	pthread_t thread;
+	atomic_bool stop;
+	atomic_long want_kb;		/* 0: nothing wanted yet */
+	atomic_llong back_ns;	/* when it first was there */
+	long long start_ns;
+	int count;
+	struct {
+		long long ns;
+		long free_kb;
+		long hog_kb;
+	} sample[MAX_SAMPLES];
+} sampler;
+
+static struct {
+	atomic_long kb;
+	atomic_llong worst_ns;		/* longest wait for a page */
+	atomic_llong stalled_ns;	/* all waits above 10 ms together */
+	atomic_bool done;
+} *hog;
+
+static void real_time(int priority)
+{
+	struct sched_param param = { .sched_priority = priority };
+
+	if (sched_setscheduler(0, SCHED_FIFO, &param))
+		fprintf(stderr, "# no SCHED_FIFO: %s\n", strerror(errno));
+}
+
+static void *sample(void *arg)
+{
+	struct timespec fine = { 0, FINE_NS };
+	long long next = 0;
+
+	real_time(98);
+	while (!sampler.stop) {
+		long long now = probe_now_ns();
+		long free_kb = probe_free_kb();
+
+		if (sampler.want_kb && !sampler.back_ns &&
+		    free_kb >= sampler.want_kb)
+			sampler.back_ns = now;
+		if (now >= next && sampler.count < MAX_SAMPLES) {
+			sampler.sample[sampler.count].ns = now;
+			sampler.sample[sampler.count].free_kb = free_kb;
+			sampler.sample[sampler.count].hog_kb = hog->kb;
+			sampler.count++;
+			next = now + SAMPLE_NS;
+		}
+		nanosleep(&fine, NULL);
+	}
+	return arg;
+}
+
+static void sampler_start(long want_kb)
+{
+	sampler.start_ns = probe_now_ns();
+	sampler.want_kb = want_kb;
+	if (pthread_create(&sampler.thread, NULL, sample, NULL))
+		ksft_exit_fail_msg("oom_bench: no sampler thread\n");
+}
+
+static void sampler_stop(long long zero_ns)
+{
+	int i;
+
+	sampler.stop = true;
+	pthread_join(sampler.thread, NULL);
+	for (i = 0; option("samples") && i < sampler.count; i++)
+		printf("SAMPLE scenario=%s t_ms=%.1f free_kb=%ld hog_kb=%ld\n",
+		       scenario, (sampler.sample[i].ns - zero_ns) / 1e6,
+		       sampler.sample[i].free_kb, sampler.sample[i].hog_kb);
+}
+
+static struct probe_text log_text;
+static long long log_offset_ns;
+
+/* The time of a line of the log: "priority,number,microseconds,..." */
+static long long line_ns(const char *line)
+{
+	long long us;
+
+	if (!line || sscanf(line, "%*d,%*d,%lld", &us) != 1)
+		return -1;
+	return us * 1000 + log_offset_ns;
+}
+
+static void log_start(void)
+{
+	long long now;
+
+	if (probe_log_open(&log_text))
+		ksft_exit_fail_msg("oom_bench: no /dev/kmsg\n");
+	now = probe_now_ns();
+	probe_write("/dev/kmsg", "oom_bench: clock\n");
+	log_offset_ns = now - line_ns(probe_find(&log_text, 1000,
+						 "oom_bench: clock"));
+}
+
+static long long kill_ns(pid_t pid, int ms)
+{
+	return line_ns(probe_find(&log_text, ms, "Killed process %d (", pid));
+}
+
+static double ms_between(long long from, long long to)
+{
+	return from > 0 && to > 0 ? (to - from) / 1e6 : -1;
+}
+
+/* The line with the results, bit by bit */
+static void result_begin(size_t mb)
+{
+	printf("RESULT scenario=%s mb=%zu", scenario, mb);
+}
+
+static void result_number(const char *key, long value)
+{
+	printf(" %s=%ld", key, value);
+}
+
+static void result_figure(const char *key, double value)
+{
+	printf(" %s=%.1f", key, value);
+}
+
+static void result_end(void)
+{
+	printf("\n");
+}
+
+static struct hold hold;
+
+static void start(struct victim *victim)
+{
+	if (victim_start(victim))
+		ksft_exit_fail_msg("oom_bench: no victim\n");
+}
+
+static void need_hold(void)
+{
+	int err = hold_start(&hold);
+
+	if (err)
+		ksft_exit_fail_msg("oom_bench: no FUSE: %s\n", strerror(-err));
+}
+
+/* Per-CPU lists and the like come to rest */
+static long settled_free_kb(void)
+{
+	probe_sleep_ms(300);
+	return probe_free_kb();
+}
+
+static long most_of(size_t mb)
+{
+	return mb * 1024 * 9 / 10;
+}
+
+static void spin(int seconds)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	real_time(50);
+	alarm(seconds);
+	for (;;)
+		;
+}
+
+/* One stuck victim, SysRq-f, nobody else */
+static void one_victim(enum victim_stuck stuck, bool spinners)
+{
+	struct victim victim = {
+		.mb = option("mb"), .huge = option("thp"),
+		.threads = option("threads") - 1,
+		.stuck = stuck, .hold = &hold,
+	};
+	long before, cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	long long sysrq_ns, killed_ns, reaped_ns;
+	pid_t spinner[256];
+	long i;
+
+	need_hold();
+	start(&victim);
+	before = settled_free_kb();
+	real_time(97);
+	for (i = 0; spinners && i < cpus && i < 256; i++) {
+		spinner[i] = fork();
+		if (!spinner[i])
+			spin(15);
+	}
+	sampler_start(before + most_of(victim.mb));
+	probe_sleep_ms(100);
+	sysrq_ns = probe_now_ns();
+	victim_sysrq();
+	killed_ns = kill_ns(victim.pid, LIMIT_MS);
+	probe_wait(sampler.back_ns, LIMIT_MS);
+	probe_sleep_ms(200);
+	reaped_ns = line_ns(probe_find(&log_text, 0, "reaped process %d (",
+				       victim.pid));
+	for (i = 0; spinners && i < cpus && i < 256; i++) {
+		kill(spinner[i], SIGKILL);
+		waitpid(spinner[i], NULL, 0);
+	}
+	sampler_stop(killed_ns);
+	result_begin(victim.mb);
+	result_figure("back_ms", ms_between(killed_ns, sampler.back_ns));
+	result_number("reaped", reaped_ns > 0);
+	result_figure("reaped_ms", ms_between(killed_ns, reaped_ns));
+	result_number("gave_up", victim_given_up(&log_text, victim.pid));
+	result_figure("sysrq_ms", ms_between(sysrq_ns, killed_ns));
+	result_end();
+	hold_release_all(&hold);
+	victim_stop(&victim);
+}
+
+static void dstate(void)
+{
+	one_victim(VICTIM_READ, false);
+}
+
+static void mmap_lock(void)
+{
+	one_victim(VICTIM_MMAP_WRITE, false);
+}
+
+static void spinners(void)
+{
+	one_victim(VICTIM_READ, true);
+}
+
+/* Touches page after page and notes the longest wait for one */
+static void run_hog(size_t kb)
+{
+	long long last, now, worst = 0;
+	size_t at;
+	char *mem;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, "hog");
+	/* The last one to be killed: the bystanders come before it */
+	probe_write("/proc/self/oom_score_adj", "-900");
+	mem = victim_map(kb * 1024, false);
+	last = probe_now_ns();
+	for (at = 0; mem && at < kb * 1024; at += 4096) {
+		mem[at] = 1;
+		now = probe_now_ns();
+		if (now - last > worst) {
+			worst = now - last;
+			hog->worst_ns = worst;
+		}
+		if (now - last > SAMPLE_NS)
+			hog->stalled_ns += now - last;
+		last = now;
+		hog->kb = at / 1024 + 4;
+	}
+	hog->done = true;
+	pause();
+}
+
+static void hogged(enum victim_stuck stuck)
+{
+	struct victim victim = {
+		.mb = option("mb"), .stuck = stuck, .hold = &hold,
+	};
+	struct bystander bystander[BYSTANDERS];
+	int i, killed = 0, spoilt = 0, given_up;
+	long long hog_ns, killed_ns;
+	bool served, hog_killed;
+	long before;
+	pid_t pid;
+
+	need_hold();
+	for (i = 0; i < BYSTANDERS; i++)
+		if (bystander_start(&bystander[i], option("bystander_mb"), 1,
+				    500))
+			ksft_exit_fail_msg("oom_bench: no bystander\n");
+	start(&victim);
+	before = settled_free_kb();
+	real_time(97);
+	sampler_start(0);
+	hog_ns = probe_now_ns();
+	pid = fork();
+	if (!pid) {
+		struct sched_param param = { 0 };
+
+		sched_setscheduler(0, SCHED_OTHER, &param);
+		run_hog(before + victim.mb * 1024 / 2);
+	}
+	killed_ns = kill_ns(victim.pid, 2 * LIMIT_MS);
+	probe_wait(hog->done, 2 * LIMIT_MS);
+	probe_sleep_ms(200);
+	served = hog->done;
+	hog_killed = waitpid(pid, NULL, WNOHANG) == pid;
+	kill(pid, SIGKILL);
+	if (!hog_killed)
+		waitpid(pid, NULL, 0);
+	sampler_stop(killed_ns);
+	given_up = victim_given_up(&log_text, victim.pid);
+	for (i = 0; i < BYSTANDERS; i++) {
+		if (!bystander_alive(&bystander[i]))
+			killed++;
+		else if (!bystander_intact(&bystander[i]))
+			spoilt++;
+		bystander_stop(&bystander[i]);
+	}
+	result_begin(victim.mb);
+	result_figure("worst_stall_ms", served ? hog->worst_ns / 1e6 : -1);
+	result_figure("stalled_ms", hog->stalled_ns / 1e6);
+	result_number("served", served);
+	result_number("bystanders_killed", killed);
+	result_number("bystanders_spoilt", spoilt);
+	result_number("gave_up", given_up);
+	result_figure("kill_ms", ms_between(hog_ns, killed_ns));
+	result_number("hog_mb", hog->kb / 1024);
+	result_end();
+	hold_release_all(&hold);
+	victim_stop(&victim);
+}
+
+static void hog_dstate(void)
+{
+	hogged(VICTIM_READ);
+}
+
+static void hog_mmap_lock(void)
+{
+	hogged(VICTIM_MMAP_WRITE);
+}
+
+/* Several at once, one SysRq-f each */
+static void burst(void)
+{
+	int i, n = option("victims"), reaped = 0, killed = 0, decoys = 0;
+	struct victim *victim = calloc(n, sizeof(*victim));
+	size_t each = option("mb") / n ? option("mb") / n : 1;
+	struct bystander decoy[BYSTANDERS];
+	long long first_ns = -1, ns;
+	long before;
+
+	need_hold();
+	/* For the SysRq-f that finds no other victim */
+	for (i = 0; i < BYSTANDERS; i++)
+		if (bystander_start(&decoy[i], 1, 0, 500))
+			ksft_exit_fail_msg("oom_bench: no bystander\n");
+	for (i = 0; i < n; i++) {
+		victim[i].mb = each;
+		victim[i].stuck = VICTIM_READ;
+		victim[i].hold = &hold;
+		victim[i].file = i;
+		start(&victim[i]);
+	}
+	before = settled_free_kb();
+	real_time(97);
+	sampler_start(before + most_of(each * n));
+	for (i = 0; i < n; i++) {
+		victim_sysrq();
+		probe_sleep_ms(50);
+	}
+	probe_wait(sampler.back_ns, LIMIT_MS);
+	probe_sleep_ms(200);
+	for (i = 0; i < n; i++) {
+		ns = kill_ns(victim[i].pid, 0);
+		if (ns > 0)
+			killed++;
+		if (ns > 0 && (first_ns < 0 || ns < first_ns))
+			first_ns = ns;
+		if (victim_reaped(&log_text, victim[i].pid, 0))
+			reaped++;
+	}
+	sampler_stop(first_ns);
+	for (i = 0; i < BYSTANDERS; i++) {
+		decoys += !bystander_alive(&decoy[i]);
+		bystander_stop(&decoy[i]);
+	}
+	result_begin(each * n);
+	result_number("victims", n);
+	result_figure("back_ms", ms_between(first_ns, sampler.back_ns));
+	result_number("killed", killed);
+	result_number("reaped", reaped);
+	result_number("bystanders_killed", decoys);
+	result_end();
+	hold_release_all(&hold);
+	for (i = 0; i < n; i++)
+		victim_stop(&victim[i]);
+}
+
+static int take_lock(struct victim *victim)
+{
+	return -pthread_mutex_lock(victim->arg);
+}
+
+/* The victim's robust mutex, and somebody who waits for it */
+static void futex(void)
+{
+	struct {
+		pthread_mutex_t mutex;
+		atomic_int told;	/* result of the lock, -1: none yet */
+	} *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct victim victim = {
+		.mb = option("mb"), .stuck = VICTIM_READ, .hold = &hold,
+		.body = take_lock, .arg = &shared->mutex,
+	};
+	long long killed_ns, released_ns;
+	pthread_mutexattr_t attr;
+	double told_ms = -1;
+	long before;
+	pid_t pid;
+
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+	pthread_mutex_init(&shared->mutex, &attr);
+	shared->told = -1;
+
+	need_hold();
+	start(&victim);
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		shared->told = pthread_mutex_lock(&shared->mutex);
+		_exit(0);
+	}
+	before = settled_free_kb();
+	real_time(97);
+	sampler_start(before + most_of(victim.mb));
+	victim_sysrq();
+	killed_ns = kill_ns(victim.pid, LIMIT_MS);
+	probe_wait(sampler.back_ns, LIMIT_MS);
+	released_ns = probe_now_ns();
+	hold_release_all(&hold);
+	if (probe_wait(shared->told >= 0, 3000))
+		told_ms = ms_between(released_ns, probe_now_ns());
+	sampler_stop(killed_ns);
+	result_begin(victim.mb);
+	result_figure("back_ms", ms_between(killed_ns, sampler.back_ns));
+	result_number("waiter_told", shared->told >= 0);
+	result_number("owner_died", shared->told == EOWNERDEAD);
+	result_figure("told_ms", told_ms);
+	result_end();
+	victim_stop(&victim);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static struct {
+	int pidfd;
+	int result;
+	atomic_llong end_ns;
+} call;
+
+static void *call_mrelease(void *arg)
+{
+	call.result = syscall(SYS_process_mrelease, call.pidfd, 0) ? errno : 0;
+	call.end_ns = probe_now_ns();
+	return arg;
+}
+
+/* How long process_mrelease() takes while mmap_lock is held */
+static void mrelease(void)
+{
+	struct victim victim = {
+		.mb = option("mb"), .stuck = VICTIM_MMAP_WRITE, .hold = &hold,
+	};
+	long long begin_ns;
+	pthread_t thread;
+	long before;
+
+	need_hold();
+	start(&victim);
+	call.pidfd = syscall(SYS_pidfd_open, victim.pid, 0);
+	before = settled_free_kb();
+	real_time(97);
+	sampler_start(before + most_of(victim.mb));
+	kill(victim.pid, SIGKILL);
+	begin_ns = probe_now_ns();
+	if (pthread_create(&thread, NULL, call_mrelease, NULL))
+		ksft_exit_fail_msg("oom_bench: no thread\n");
+	probe_wait(call.end_ns && sampler.back_ns, option("hold_ms"));
+	hold_release_all(&hold);
+	pthread_join(thread, NULL);
+	probe_wait(sampler.back_ns, LIMIT_MS);
+	sampler_stop(begin_ns);
+	result_begin(victim.mb);
+	result_number("hold_ms", option("hold_ms"));
+	result_figure("call_ms", ms_between(begin_ns, call.end_ns));
+	result_number("errno", call.result);
+	result_figure("back_ms", ms_between(begin_ns, sampler.back_ns));
+	result_end();
+	victim_stop(&victim);
+}
+
+/* A victim that nothing holds: must not pay for being reaped early */
+static void natural(void)
+{
+	struct victim victim = {
+		.mb = option("mb"), .huge = option("thp"),
+		.threads = option("threads") - 1,
+	};
+	long long killed_ns, gone_ns;
+	long before;
+
+	start(&victim);
+	before = settled_free_kb();
+	real_time(97);
+	sampler_start(before + most_of(victim.mb));
+	probe_sleep_ms(100);
+	victim_sysrq();
+	gone_ns = waitpid(victim.pid, &victim.status, 0) == victim.pid ?
+		  probe_now_ns() : -1;
+	victim.gone = true;
+	probe_wait(sampler.back_ns, LIMIT_MS);
+	killed_ns = kill_ns(victim.pid, 1000);
+	sampler_stop(killed_ns);
+	result_begin(victim.mb);
+	result_number("threads", option("threads"));
+	result_number("thp", option("thp"));
+	result_figure("back_ms", ms_between(killed_ns, sampler.back_ns));
+	result_figure("gone_ms", ms_between(killed_ns, gone_ns));
+	result_end();
+	victim_stop(&victim);
+}
+
+/* Nanoseconds that it took to reap a page, -1: it was not reaped */
+static double reap_rate(enum victim_stuck stuck, int file, double *ms,
+			char *path)
+{
+	struct victim victim = {
+		.mb = option("mb"), .huge = option("thp"),
+		.stuck = stuck, .hold = &hold, .file = file,
+	};
+	struct probe_text trace;
+	double rate = -1;
+	const char *line;
+
+	start(&victim);
+	if (probe_trace_open(&trace, "oom:finish_task_reaping"))
+		ksft_exit_fail_msg("oom_bench: no trace events\n");
+	probe_sleep_ms(300);
+	victim_sysrq();
+	line = probe_find(&trace, 3 * LIMIT_MS, "finish_task_reaping: pid=%d ",
+			  victim.pid);
+	if (line && probe_field(line, "pages") > 0) {
+		rate = (double)probe_field(line, "ns") /
+		       probe_field(line, "pages");
+		*ms = probe_field(line, "ns") / 1e6;
+		line = strstr(line, "path=");
+		snprintf(path, 16, "%.*s",
+			 line ? (int)strcspn(line + 5, " ") : 0,
+			 line ? line + 5 : "");
+	}
+	probe_text_close(&trace);
+	hold_release(&hold, file);
+	victim_stop(&victim);
+	return rate;
+}
+
+/* Reaping under per-VMA locks beside reaping under mmap_lock */
+static void vma_big(void)
+{
+	char free_path[16] = "-", held_path[16] = "-";
+	double free_ms = -1, held_ms = -1, free_rate, held_rate;
+
+	need_hold();
+	free_rate = reap_rate(VICTIM_READ, 0, &free_ms, free_path);
+	held_rate = reap_rate(VICTIM_MMAP_WRITE, 1, &held_ms, held_path);
+	result_begin(option("mb"));
+	result_figure("free_ms", free_ms);
+	result_figure("free_ns_per_page", free_rate);
+	printf(" free_path=%s", free_path);
+	result_figure("held_ms", held_ms);
+	result_figure("held_ns_per_page", held_rate);
+	printf(" held_path=%s", held_path);
+	printf(" ratio=%.3f", held_rate > 0 ? held_rate / free_rate : -1);
+	result_end();
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} scenarios[] = {
+	{ "dstate", dstate },
+	{ "mmap_lock", mmap_lock },
+	{ "hog_dstate", hog_dstate },
+	{ "hog_mmap_lock", hog_mmap_lock },
+	{ "burst", burst },
+	{ "futex", futex },
+	{ "mrelease", mrelease },
+	{ "spinners", spinners },
+	{ "natural", natural },
+	{ "vma_big", vma_big },
+};
+
+static void help(void)
+{
+	size_t i;
+
+	fprintf(stderr, "Call: oom_bench [--disposable] SCENARIO");
+	for (i = 0; i < sizeof(options) / sizeof(*options); i++)
+		fprintf(stderr, " [%s=%ld]", options[i].name,
+			options[i].value);
+	fprintf(stderr, "\nscenarios:");
+	for (i = 0; i < sizeof(scenarios) / sizeof(*scenarios); i++)
+		fprintf(stderr, " %s", scenarios[i].name);
+	fprintf(stderr, "\n");
+	exit(KSFT_FAIL);
+}
+
+int main(int argc, char **argv)
+{
+	size_t i;
+	int arg;
+
+	probe_disposable(&argc, argv);
+	if (argc < 2)
+		help();
+	scenario = argv[1];
+	for (arg = 2; arg < argc; arg++)
+		parse(argv[arg]);
+
+	hog = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (hog == MAP_FAILED)
+		ksft_exit_fail_msg("oom_bench: out of memory\n");
+	for (i = 0; i < sizeof(scenarios) / sizeof(*scenarios); i++) {
+		if (strcmp(scenarios[i].name, scenario))
+			continue;
+		/* The console is slow, and printing there is part of a kill */
+		klogctl(SYSLOG_ACTION_CONSOLE_LEVEL, NULL, 1);
+		log_start();
+		scenarios[i].run();
+		klogctl(SYSLOG_ACTION_CONSOLE_LEVEL, NULL, 7);
+		hold_stop(&hold);
+		return 0;
+	}
+	help();
+}

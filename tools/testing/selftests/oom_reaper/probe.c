@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "probe.h"
+
+#define TRACEFS		"/sys/kernel/tracing"
+#define PCP_FRACTION	"/proc/sys/vm/percpu_pagelist_high_fraction"
+#define PARAMETERS	"/sys/module/oom_reaper/parameters"
+
+long long probe_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+void probe_sleep_ms(int ms)
+{
+	struct timespec ts = { ms / 1000, ms % 1000 * 1000000L };
+
+	nanosleep(&ts, NULL);
+}
+
+long probe_env(const char *name, long otherwise)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? strtol(value, NULL, 0) : otherwise;
+}
+
+int probe_limit(int ms)
+{
+	long slow = probe_env("OOM_REAPER_SLOW", 1);
+
+	return slow > 1 ? ms * slow : ms;
+}
+
+static void long_lists_again(void)
+{
+	probe_write(PCP_FRACTION, "0");
+}
+
+void probe_disposable(int *argc, char **argv)
+{
+	bool told = probe_env("OOM_REAPER_DISPOSABLE", 0);
+	int from, to = 1;
+
+	for (from = 1; from < *argc; from++) {
+		if (!strcmp(argv[from], "--disposable"))
+			told = true;
+		else
+			argv[to++] = argv[from];
+	}
+	argv[to] = NULL;
+	*argc = to;
+
+	if (geteuid())
+		ksft_exit_skip("needs root\n");
+	if (!told)
+		ksft_exit_skip("kills at will: wants OOM_REAPER_DISPOSABLE=1 or --disposable\n");
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (probe_write("/proc/self/oom_score_adj", "-1000"))
+		ksft_exit_skip("cannot set oom_score_adj\n");
+	probe_write(PCP_FRACTION, "1000000");
+	atexit(long_lists_again);
+}
+
+int probe_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+int probe_read(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t len = 0;
+	ssize_t got;
+
+	if (fd < 0)
+		return -errno;
+	do {
+		got = read(fd, buf + len, size - 1 - len);
+		if (got < 0) {
+			int err = -errno;
+
+			close(fd);
+			return err;
+		}
+		len += got;
+	} while (got && len < size - 1);
+	close(fd);
+	buf[len] = '\0';
+	return len;
+}
+
+long probe_free_kb(void)
+{
+	struct sysinfo info;
+
+	/* A plain read of the counters: cheap, and takes no lock */
+	if (sysinfo(&info))
+		return -1;
+	return (unsigned long long)info.freeram * info.mem_unit / 1024;
+}
+
+/* The number behind @name at the start of a line of @path */
+static long number_in(const char *path, const char *name, char after)
+{
+	size_t len = strlen(name);
+	char line[256];
+	long value = -1;
+	FILE *file = fopen(path, "re");
+
+	if (!file)
+		return -1;
+	while (fgets(line, sizeof(line), file)) {
+		if (!strncmp(line, name, len) && line[len] == after) {
+			value = strtol(line + len + 1, NULL, 10);
+			break;
+		}
+	}
+	fclose(file);
+	return value;
+}
+
+long probe_meminfo_kb(const char *name)
+{
+	return number_in("/proc/meminfo", name, ':');
+}
+
+long probe_vmstat(const char *name)
+{
+	return number_in("/proc/vmstat", name, ' ');
+}
+
+long probe_status(int pid, const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	return number_in(path, name, ':');
+}
+
+long probe_param(const char *name)
+{
+	char path[128], buf[32];
+
+	snprintf(path, sizeof(path), PARAMETERS "/%s", name);
+	if (probe_read(path, buf, sizeof(buf)) <= 0)
+		return -1;
+	if (*buf == 'Y' || *buf == 'N')
+		return *buf == 'Y';
+	return strtol(buf, NULL, 10);
+}
+
+int probe_param_write(const char *name, const char *value)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), PARAMETERS "/%s", name);
+	return probe_write(path, value);
+}
+
+int probe_log_open(struct probe_text *text)
+{
+	memset(text, 0, sizeof(*text));
+	text->fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (text->fd < 0)
+		return -errno;
+	if (lseek(text->fd, 0, SEEK_END) < 0)
+		return -errno;
+	return 0;
+}
+
+int probe_trace_open(struct probe_text *text, const char *events)
+{
+	char list[512], path[256], *name, *rest = list;
+	int err = 0;
+
+	memset(text, 0, sizeof(*text));
+	text->fd = -1;
+
+	if (access(TRACEFS "/instances", F_OK))
+		mount("tracefs", TRACEFS, "tracefs", 0, NULL);
+	snprintf(text->instance, sizeof(text->instance),
+		 TRACEFS "/instances/oom_reaper.%d", getpid());
+	if (mkdir(text->instance, 0700) && errno != EEXIST)
+		return -errno;
+
+	snprintf(list, sizeof(list), "%s", events);
+	while (!err && (name = strtok_r(rest, " ", &rest))) {
+		snprintf(path, sizeof(path), "%s/set_event", text->instance);
+		err = probe_write(path, name);
+		if (err == -EINVAL)
+			err = -ENOENT;
+	}
+	if (!err) {
+		snprintf(path, sizeof(path), "%s/trace_pipe", text->instance);
+		text->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		if (text->fd < 0)
+			err = -errno;
+	}
+	if (err)
+		probe_text_close(text);
+	return err;
+}
+
+void probe_text_close(struct probe_text *text)
+{
+	if (text->fd >= 0)
+		close(text->fd);
+	text->fd = -1;
+	if (*text->instance)
+		rmdir(text->instance);
+	free(text->buf);
+	text->buf = NULL;
+	text->len = 0;
+	text->size = 0;
+}
+
+/* Take over what is there by now */
+static void drain(struct probe_text *text)
+{
+	if (text->fd < 0)
+		return;
+	for (;;) {
+		ssize_t got;
+
+		/* The kernel log hands out one whole record or nothing */
+		if (text->size - text->len < 16384) {
+			size_t size = text->size + 65536;
+			char *buf = realloc(text->buf, size);
+
+			if (!buf)
+				return;
+			text->buf = buf;
+			text->size = size;
+		}
+		got = read(text->fd, text->buf + text->len,
+			   text->size - text->len - 1);
+		/* EPIPE: records were overwritten before they were read */
+		if (got < 0 && errno == EPIPE)
+			continue;
+		if (got <= 0)
+			break;
+		text->len += got;
+	}
+	text->buf[text->len] = '\0';
+}
+
+static char *line_with(struct probe_text *text, size_t from, const char *what)
+{
+	if (!text->buf || from >= text->len)
+		return NULL;
+	return strstr(text->buf + from, what);
+}
+
+int probe_count(struct probe_text *text, const char *fmt, ...)
+{
+	char what[256], *at;
+	size_t from = 0;
+	int count = 0;
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(what, sizeof(what), fmt, args);
+	va_end(args);
+
+	drain(text);
+	while ((at = line_with(text, from, what))) {
+		char *end = strchr(at, '\n');
+
+		count++;
+		if (!end)
+			break;
+		from = end + 1 - text->buf;
+	}
+	return count;
+}
+
+const char *probe_find(struct probe_text *text, int ms, const char *fmt, ...)
+{
+	static char line[1024];
+	char what[256], *at = NULL;
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(what, sizeof(what), fmt, args);
+	va_end(args);
+
+	probe_wait((drain(text), at = line_with(text, 0, what)), ms);
+	if (!at)
+		return NULL;
+	while (at > text->buf && at[-1] != '\n')
+		at--;
+	snprintf(line, sizeof(line), "%.*s", (int)strcspn(at, "\n"), at);
+	return line;
+}
+
+long long probe_field(const char *line, const char *key)
+{
+	size_t len = strlen(key);
+	const char *at = line;
+
+	while ((at = strstr(at, key))) {
+		if ((at == line || at[-1] == ' ') && at[len] == '=')
+			return strtoll(at + len + 1, NULL, 10);
+		at += len;
+	}
+	return -1;
+}

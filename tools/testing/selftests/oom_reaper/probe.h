@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Looking into the kernel: time, free memory, counters, parameters, the
+ * kernel log and trace events. Everything that waits has a time limit.
+ */
+#ifndef OOM_REAPER_PROBE_H
+#define OOM_REAPER_PROBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <linux/types.h>
+
+#include "../kselftest.h"	/* __printf() */
+
+#define PROBE_MB	0x100000UL
+
+/* CLOCK_MONOTONIC */
+long long probe_now_ns(void);
+void probe_sleep_ms(int ms);
+
+/*
+ * A time limit in milliseconds, made longer by the factor in the environment
+ * variable OOM_REAPER_SLOW: for debug kernels and slow emulators.
+ */
+int probe_limit(int ms);
+
+/* A number from the environment, @otherwise when it is not set */
+long probe_env(const char *name, long otherwise);
+
+/* Wait until @cond holds, at most @ms milliseconds (see probe_limit()) */
+#define probe_wait(cond, ms) ({						\
+	long long __until = probe_now_ns() + probe_limit(ms) * 1000000LL;	\
+	bool __ok;							\
+									\
+	while (!(__ok = (cond)) && probe_now_ns() < __until)		\
+		probe_sleep_ms(1);					\
+	__ok;								\
+})
+
+/*
+ * These programs trigger global OOM kills. Ends the program with KSFT_SKIP
+ * unless it runs as root and was told that the machine is disposable: by
+ * OOM_REAPER_DISPOSABLE=1 or by the option --disposable, which is taken out of
+ * @argv.
+ *
+ * Makes the program itself exempt from the OOM killer. Until it ends, per-CPU
+ * lists of free pages are kept short: MemFree does not count them, and by
+ * default they grow to an eighth of the memory while much is freed.
+ */
+void probe_disposable(int *argc, char **argv);
+
+long probe_free_kb(void);
+long probe_meminfo_kb(const char *name);
+
+/* Return: the counter, -1 if this kernel has none of that name */
+long probe_vmstat(const char *name);
+
+/* The figure after @name in /proc/@pid/status, -1 if there is none */
+long probe_status(int pid, const char *name);
+
+/* The reaper's parameters; booleans are 0 and 1. Return: -1 if not there */
+long probe_param(const char *name);
+/* Return: 0 or -errno */
+int probe_param_write(const char *name, const char *value);
+
+/* Write @text to the file @path. Return: 0 or -errno */
+int probe_write(const char *path, const char *text);
+/* Read the file @path as a string. Return: its length or -errno */
+int probe_read(const char *path, char *buf, size_t size);
+
+/* What has come out of a file since it was opened: kernel log or trace */
+struct probe_text {
+	int fd;
+	char *buf;
+	size_t len;
+	size_t size;
+	char instance[128];
+};
+
+/* Return: 0 or -errno */
+int probe_log_open(struct probe_text *text);
+/* @events: "oom:name oom:name". Return: 0 or -errno, -ENOENT: no such event */
+int probe_trace_open(struct probe_text *text, const char *events);
+void probe_text_close(struct probe_text *text);
+
+/* The number of lines that contain the formatted string */
+__printf(2, 3)
+int probe_count(struct probe_text *text, const char *fmt, ...);
+
+/* Wait for a line with the formatted string: returns the line, or NULL */
+__printf(3, 4)
+const char *probe_find(struct probe_text *text, int ms, const char *fmt, ...);
+
+/* The number after @key in @line, as in "pages=12". Return: -1 if not there */
+long long probe_field(const char *line, const char *key);
+
+#endif
