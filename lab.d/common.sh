@@ -1,0 +1,141 @@
+# shellcheck shell=bash
+# What every call needs: messages, the list of things to undo, packages.
+
+# shellcheck disable=SC2154 # lab sets top
+build=$top/build
+log=$build/log
+# The repository whose series is meant; the tests of the series give another.
+repo=${LAB_REPO:-$top}
+patches=$repo/patches/6.12
+jobs=${LAB_JOBS:-$(nproc)}
+export LC_ALL=C.UTF-8
+
+say() { printf 'lab: %s\n' "$*" >&2; }
+
+# What was asked for went wrong.
+die() {
+	say "$*"
+	exit 1
+}
+
+# It was asked for in a way that makes no sense.
+refuse() {
+	say "$*"
+	exit 2
+}
+
+# Undone on every way out, the last one first; kill -9 is left to pdeathsig.
+cleanups=()
+at_exit() { cleanups+=("$*"); }
+run_cleanups() {
+	local i
+
+	for ((i = ${#cleanups[@]} - 1; i >= 0; i--)); do
+		eval "${cleanups[i]}" || :
+	done
+	cleanups=()
+}
+trap run_cleanups EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap 'exit 129' HUP
+
+# Wrong values are refused before any work is done.
+check_environment() {
+	case ${LAB_ACCEL-} in
+	'' | kvm | tcg) ;;
+	*) refuse "LAB_ACCEL is \"$LAB_ACCEL\": kvm and tcg are known" ;;
+	esac
+	[[ $jobs =~ ^[1-9][0-9]{0,3}$ ]] || refuse "LAB_JOBS is \"$jobs\": a number from 1 is needed"
+	[[ $top =~ ^[^[:space:]:]+$ ]] ||
+		refuse "$top: the kernel does not build below a path with spaces or colons"
+	[ -z "${KERNEL_SOURCE-}" ] || [ -e "$KERNEL_SOURCE" ] ||
+		refuse "KERNEL_SOURCE is $KERNEL_SOURCE: there is no such file or directory"
+	mkdir -p "$build" "$log"
+}
+
+# is_number VALUE NAME MIN MAX: the value as a whole number within its limits, or out.
+is_number() {
+	[[ $1 =~ ^[0-9]{1,9}$ ]] && (($1 >= $3 && $1 <= $4)) ||
+		refuse "$2 is \"$1\": a number from $3 to $4 is needed"
+}
+
+# The value of an option that stands last has been forgotten.
+value_of() {
+	[ "$2" -ge 2 ] || refuse "$1 needs a value"
+}
+
+elapsed() { printf '%d:%02d' $((($1) / 60)) $((($1) % 60)); }
+
+# A changing line on a terminal; elsewhere a plain line now and then.
+progress_last=-30
+progress() {
+	if [ -t 2 ]; then
+		printf '\r\033[Klab: %s' "$*" >&2
+	elif ((SECONDS - progress_last >= 30)); then
+		progress_last=$SECONDS
+		say "$*"
+	fi
+}
+progress_end() {
+	[ ! -t 2 ] || printf '\r\033[K' >&2
+	progress_last=-30
+}
+
+# Several labs may run in one checkout: each shared thing in build/ has a lock.
+lock() {
+	local -n lock_fd=$2
+
+	mkdir -p "$build/lock"
+	exec {lock_fd}>"$build/lock/$1"
+	flock -n "$lock_fd" && return
+	say "waiting for another lab that is busy with: $1"
+	flock "$lock_fd"
+}
+unlock() {
+	local -n unlock_fd=$1
+
+	exec {unlock_fd}>&-
+}
+
+# need COMMAND:PACKAGE... installs the packages whose command is missing. A
+# command that is an absolute path stands for a file.
+need() {
+	local pair command missing=()
+
+	for pair; do
+		command=${pair%%:*}
+		case $command in
+		/*) [ -e "$command" ] || missing+=("${pair#*:}") ;;
+		*) PATH=$PATH:/usr/sbin:/sbin command -v "$command" >/dev/null || missing+=("${pair#*:}") ;;
+		esac
+	done
+	[ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
+}
+
+install_packages() {
+	local as_root=()
+
+	command -v apt-get >/dev/null ||
+		die "these Debian packages are needed, and there is no apt-get to install them: $*"
+	if [ "$(id -u)" -ne 0 ]; then
+		command -v sudo >/dev/null ||
+			die "these packages are needed, and without root or sudo they cannot be installed: $*"
+		as_root=(sudo)
+		[ -t 0 ] || as_root+=(-n)
+	fi
+	say "installing with apt: $*"
+	apt_install() {
+		"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+			apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
+			install --no-install-recommends "$@" </dev/null >>"$log/apt.log" 2>&1
+	}
+	: >"$log/apt.log"
+	apt_install "$@" && return
+	# No package lists, or old ones: fetch them and try once more.
+	say "updating apt's package lists"
+	"${as_root[@]}" apt-get -qq update </dev/null >>"$log/apt.log" 2>&1 ||
+		die "apt-get update failed: $(grep -m1 '^[EW]:' "$log/apt.log" || echo "see $log/apt.log")"
+	apt_install "$@" ||
+		die "apt-get could not install $*: $(grep -m1 '^E:' "$log/apt.log" || echo "see $log/apt.log")"
+}

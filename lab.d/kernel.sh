@@ -1,0 +1,126 @@
+# shellcheck shell=bash
+# Kernels: stock from the base, patched and debug from the tree with the series.
+# shellcheck source=lab.d/patches.sh
+. "$top/lab.d/patches.sh"
+
+kinds='stock patched debug'
+
+is_kind() {
+	[[ " $kinds " == *" $1 "* ]] || refuse "no kernel \"$1\": $kinds are known"
+}
+
+kernel_tree() {
+	case $1 in
+	stock) printf '%s\n' "$base" ;;
+	*) printf '%s\n' "$build/patched" ;;
+	esac
+}
+
+# The output folder lies in the source tree: then kbuild names all sources
+# relative to it, and ccache knows a file again in another tree or checkout.
+kernel_out() {
+	case $1 in
+	debug) printf '%s\n' "$build/patched/o/debug" ;;
+	*) printf '%s\n' "$(kernel_tree "$1")/o" ;;
+	esac
+}
+
+kernel_image() { printf '%s/arch/x86/boot/bzImage\n' "$(kernel_out "$1")"; }
+
+kernel_fragments() {
+	printf '%s\n' "$top/lab.d/config/base.config"
+	[ "$1" = stock ] || [ ! -e "$top/lab.d/config/patched.config" ] ||
+		printf '%s\n' "$top/lab.d/config/patched.config"
+	[ "$1" != debug ] || printf '%s\n' "$top/lab.d/config/debug.config"
+}
+
+kernel_make() {
+	local kind=$1 cc=gcc
+
+	shift
+	if command -v ccache >/dev/null; then
+		cc='ccache gcc'
+		export CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=$build
+	fi
+	# The same source gives the same kernel, whoever builds it.
+	make -C "$(kernel_tree "$kind")" O="$(kernel_out "$kind")" ARCH=x86_64 CC="$cc" \
+		LOCALVERSION="-$kind" KBUILD_BUILD_USER=lab KBUILD_BUILD_HOST=lab \
+		KBUILD_BUILD_TIMESTAMP='1970-01-01' -j"$jobs" "$@"
+}
+
+# Writes .config anew only when a fragment or the source's Kconfig files changed.
+kernel_config() {
+	local kind=$1 out wanted
+
+	out=$(kernel_out "$kind")
+	mkdir -p "$out"
+	# Of an option that two fragments name, the last one counts.
+	# shellcheck disable=SC2046
+	awk -F'[= ]' '/^CONFIG_/ { if (!($1 in at)) order[++n] = $1; at[$1] = $0 }
+		END { for (i = 1; i <= n; i++) print at[order[i]] }' \
+		$(kernel_fragments "$kind") >"$out/.lab-config.new"
+	if [ ! -e "$out/.config" ] || ! cmp -s "$out/.lab-config.new" "$out/.lab-config" ||
+		[ -n "$(find "$(kernel_tree "$kind")" -path '*/o' -prune -o -name 'Kconfig*' -newer "$out/.config" -print -quit)" ]; then
+		kernel_make "$kind" -s KCONFIG_ALLCONFIG="$out/.lab-config.new" allnoconfig >"$log/config-$kind.log" 2>&1 ||
+			die "the configuration of the $kind kernel fails: see $log/config-$kind.log"
+		# kconfig leaves the file alone when nothing changed in it.
+		touch "$out/.config"
+		mv "$out/.lab-config.new" "$out/.lab-config"
+	fi
+	wanted=$(config_not_taken "$kind")
+	[ -z "$wanted" ] || say "the $kind kernel did not take: $wanted"
+}
+
+# Options that were asked for and that kconfig did not grant.
+config_not_taken() {
+	local out
+
+	out=$(kernel_out "$1")
+	awk -F= 'NR == FNR { if (/^CONFIG_/) have[$1] = $2; next }
+		$2 == "n" ? ($1 in have) : (have[$1] != $2) { printf "%s%s=%s", sep, $1, $2; sep = " " }' \
+		"$out/.config" "$out/.lab-config"
+}
+
+# Counts the lines that make prints per object and shows them.
+build_progress() {
+	local kind=$1 total=$2 done=0 start=$SECONDS line
+
+	while IFS= read -r line; do
+		case $line in
+		'  CC '* | '  AS '* | '  LD '* | '  AR '*)
+			done=$((done + 1))
+			((done % 20)) || progress "build $kind: $done of about $((done > total ? done : total)) objects, $(elapsed $((SECONDS - start)))"
+			;;
+		esac
+	done
+	progress_end
+	printf '%s\n' "$done" >"$log/objects-$kind"
+}
+
+# build_kernel KIND: bzImage and modules, incrementally.
+build_kernel() {
+	local kind=$1 fd out start=$SECONDS total built version
+
+	need gcc:gcc make:make flex:flex bison:bison bc:bc perl:perl depmod:kmod patch:patch git:git \
+		/usr/include/stdio.h:libc6-dev /usr/include/gelf.h:libelf-dev /usr/include/openssl/evp.h:libssl-dev
+	fetch_base
+	lock "$(kernel_tree "$kind" | sed 's|.*/||')" fd
+	[ "$kind" = stock ] || update_tree "$build/patched"
+	kernel_config "$kind"
+	out=$(kernel_out "$kind")
+	total=$(cat "$out/.lab-total" 2>/dev/null || echo 2300)
+	if ! kernel_make "$kind" bzImage modules 2>&1 | tee "$log/build-$kind.log" | build_progress "$kind" "$total"; then
+		grep -E -m 20 'error:|Error |undefined reference|^make.*\*\*\*' "$log/build-$kind.log" >&2 || :
+		die "the $kind kernel does not build: see $log/build-$kind.log"
+	fi
+	built=$(cat "$log/objects-$kind")
+	[ -e "$out/.lab-total" ] || printf '%s\n' "$built" >"$out/.lab-total"
+	rm -rf "$out/.lab-modules"
+	if [ -s "$out/modules.order" ]; then
+		kernel_make "$kind" -s INSTALL_MOD_PATH="$out/.lab-modules" modules_install >>"$log/build-$kind.log" 2>&1 ||
+			die "the $kind kernel's modules cannot be installed: see $log/build-$kind.log"
+	fi
+	unlock fd
+	version=$(cat "$out/include/config/kernel.release")
+	say "kernel $kind: $version, $built objects built in $(elapsed $((SECONDS - start)))"
+}
