@@ -58,7 +58,7 @@ cmd_boot() {
 		if [ -t 0 ]; then shell=1; else command=$(cat)$'\n:'; fi
 	fi
 	build_kernel "$kind"
-	make_initramfs
+	make_initramfs say
 	make_modules_archive "$kind"
 	make_stress_archive
 	if [ -n "$shell" ]; then

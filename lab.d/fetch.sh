@@ -75,7 +75,7 @@ fetch_base() {
 		if [ ! -f "$new/Makefile" ]; then
 			inner=$(find "$new" -mindepth 2 -maxdepth 2 -name Makefile -printf '%h\n' -quit)
 		fi
-		version=$(source_version "${inner:-$new}")
+		version=$(source_version "${inner:-$new}") || :
 		[ -n "$version" ] || refuse "$what is no Linux source: its Makefile names no version"
 		[[ $version == 6.12.* ]] || refuse "$what is Linux $version: the series is for 6.12.y"
 		if [ -e "$inner/.config" ] || [ -e "$inner/include/config" ]; then

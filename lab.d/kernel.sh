@@ -12,6 +12,7 @@ is_kind() {
 kernel_tree() {
 	case $1 in
 	stock) printf '%s\n' "$base" ;;
+	steps) printf '%s\n' "$build/steps" ;;
 	*) printf '%s\n' "$build/patched" ;;
 	esac
 }
@@ -97,6 +98,17 @@ build_progress() {
 	printf '%s\n' "$done" >"$log/objects-$kind"
 }
 
+# All that a kernel is made of: when it is as it was, make need not be asked.
+kernel_fingerprint() {
+	{
+		cat "$base/.lab-source"
+		gcc --version
+		# shellcheck disable=SC2046
+		cat $(kernel_fragments "$1")
+		[ "$1" = stock ] || series_fingerprint
+	} | sha256sum
+}
+
 # build_kernel KIND: bzImage and modules, incrementally.
 build_kernel() {
 	local kind=$1 fd out start=$SECONDS total built version
@@ -105,9 +117,14 @@ build_kernel() {
 		/usr/include/stdio.h:libc6-dev /usr/include/gelf.h:libelf-dev /usr/include/openssl/evp.h:libssl-dev
 	fetch_base
 	lock "$(kernel_tree "$kind" | sed 's|.*/||')" fd
+	out=$(kernel_out "$kind")
+	if [ "$(cat "$out/.lab-built" 2>/dev/null)" = "$(kernel_fingerprint "$kind")" ]; then
+		unlock fd
+		return
+	fi
+	rm -f "$out/.lab-built"
 	[ "$kind" = stock ] || update_tree "$build/patched"
 	kernel_config "$kind"
-	out=$(kernel_out "$kind")
 	total=$(cat "$out/.lab-total" 2>/dev/null || echo 2300)
 	if ! kernel_make "$kind" bzImage modules 2>&1 | tee "$log/build-$kind.log" | build_progress "$kind" "$total"; then
 		grep -E -m 20 'error:|Error |undefined reference|^make.*\*\*\*' "$log/build-$kind.log" >&2 || :
@@ -120,6 +137,7 @@ build_kernel() {
 		kernel_make "$kind" -s INSTALL_MOD_PATH="$out/.lab-modules" modules_install >>"$log/build-$kind.log" 2>&1 ||
 			die "the $kind kernel's modules cannot be installed: see $log/build-$kind.log"
 	fi
+	kernel_fingerprint "$kind" >"$out/.lab-built"
 	unlock fd
 	version=$(cat "$out/include/config/kernel.release")
 	say "kernel $kind: $version, $built objects built in $(elapsed $((SECONDS - start)))"

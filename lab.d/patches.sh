@@ -261,7 +261,7 @@ mini_repo() {
 # What stands in patches/ and our own files now, as one number.
 series_fingerprint() {
 	{
-		(cd "$repo" && find patches/6.12 -type f -printf '%p\n' 2>/dev/null)
+		(cd "$repo" && find patches/6.12 -type f -printf '%p\n' 2>/dev/null) || :
 		own_files
 	} | sort -u | (cd "$repo" && xargs -r -d '\n' sha256sum) | sha256sum | cut -d' ' -f1
 }

@@ -1,0 +1,403 @@
+# shellcheck shell=bash
+# The checks that need no guest: each a function, check_GROUP_NAME, that prints
+# what is wrong and returns 1, or returns 4 after printing why it cannot run.
+# shellcheck source=lab.d/save-commits.sh
+. "$top/lab.d/save-commits.sh"
+# shellcheck source=lab.d/export.sh
+. "$top/lab.d/export.sh"
+
+check_names() {
+	printf '%s\n' lab.shellcheck lab.input lab.save series.owners series.applies series.roundtrip \
+		series.mailable series.checkpatch source.warnings source.sparse series.steps
+}
+
+check_is_quick() { [ "$1" != series.steps ]; }
+
+run_check() {
+	local name=$1 out status=0 start=$SECONDS
+
+	say "$name"
+	case $name in
+	source.*) prepare_kernel patched ;;
+	*) fetch_base ;;
+	esac
+	out=$log/check-$name.out
+	# A subshell: what it undoes at its end is its own, and so is its death.
+	(
+		cleanups=()
+		trap run_cleanups EXIT
+		"check_${name/./_}"
+	) >"$out" 2>&1 || status=$?
+	case $status in
+	0) result pass "$name" ;;
+	4) result skip "$name" "$(tail -n 1 "$out")" ;;
+	*)
+		result fail "$name" "$(grep -c '' "$out") lines, see $out"
+		head -n 25 "$out" | sed 's/^/        /'
+		;;
+	esac
+	((SECONDS - start < 5)) || say "$name: $((SECONDS - start)) s"
+}
+
+needs_series() {
+	[ -n "$(series_list)" ] && return
+	echo 'the series is empty'
+	exit 4
+}
+
+scratch() {
+	need git:git patch:patch
+	work=$(mktemp -d "$build/check.XXXXXX")
+	at_exit "rm -rf '$work'"
+}
+
+shell_files() {
+	(cd "$top" && {
+		printf '%s\n' lab lab.d/init .ci/run
+		find lab.d -name '*.sh'
+		own_files | grep '\.sh$' || :
+	})
+}
+
+check_lab_shellcheck() {
+	local file bad=0
+
+	need shellcheck:shellcheck
+	cd "$top" || return
+	for file in $(shell_files); do
+		case $file in
+		lab.d/init) shellcheck -s dash "$file" || bad=1 ;;
+		*) shellcheck -x "$file" || bad=1 ;;
+		esac
+	done
+	return $bad
+}
+
+# expect_refusal NAME=VALUE... -- ARGS: lab must say one line, not a word on
+# stdout, and fail.
+expect_refusal() {
+	local env=() out status=0
+
+	while [ "$1" != -- ]; do
+		env+=("$1")
+		shift
+	done
+	shift
+	out=$(env "${env[@]}" "$top/lab" "$@" 2>"$work/err" </dev/null) || status=$?
+	if [ $status -eq 0 ] || [ -n "$out" ] || [ "$(grep -c '' "$work/err")" -ne 1 ] ||
+		! grep -q '^lab: ' "$work/err"; then
+		printf '%s lab %s: status %d, stdout "%s", stderr:\n' "${env[*]}" "$*" "$status" "$out"
+		cat "$work/err"
+		bad=1
+	fi
+}
+
+check_lab_input() {
+	local bad=0 call
+
+	scratch
+	mkdir -p "$work/v5" "$work/empty"
+	printf 'VERSION = 5\nPATCHLEVEL = 10\nSUBLEVEL = 7\nEXTRAVERSION =\n' >"$work/v5/Makefile"
+	tar -C "$work" -cf "$work/v5.tar" v5
+	echo 'no tar file' >"$work/text"
+	: >"$work/plain"
+	expect_refusal -- biuld
+	expect_refusal -- --no-such-option
+	for call in demo test build boot bench series tree save; do
+		expect_refusal -- "$call" --no-such-option
+		"$top/lab" "$call" --help >"$work/help" 2>&1 && grep -q "^usage: lab $call" "$work/help" || {
+			echo "lab $call --help: no usage"
+			bad=1
+		}
+	done
+	expect_refusal -- build vanilla
+	expect_refusal -- build stock patched
+	expect_refusal -- boot stock --
+	expect_refusal -- boot --mem
+	expect_refusal -- boot --mem lots
+	expect_refusal -- boot --mem 0
+	expect_refusal -- boot --cpus -1
+	expect_refusal -- boot --cgroup v3
+	expect_refusal -- boot --add "$work/nothing"
+	expect_refusal -- boot --swap 99999999999999999999
+	expect_refusal -- test no_such_test
+	expect_refusal -- test --kernel vanilla
+	expect_refusal -- test --seconds soon
+	expect_refusal -- demo no_such_scenario
+	expect_refusal -- bench --runs 0
+	expect_refusal -- series "$work/text"
+	expect_refusal -- series one two
+	expect_refusal LAB_ACCEL=hvf -- build stock
+	expect_refusal LAB_JOBS=many -- build stock
+	expect_refusal KERNEL_SOURCE="$work/nothing" -- build stock
+	grep -q 5.10.7 < <(KERNEL_SOURCE=$work/v5 "$top/lab" build stock 2>&1) || {
+		echo 'KERNEL_SOURCE of Linux 5.10.7: the version is not named'
+		bad=1
+	}
+	# These are unpacked before they are refused, which is said in a line more.
+	for call in v5 v5.tar text plain empty; do
+		KERNEL_SOURCE=$work/$call "$top/lab" build stock >"$work/out" 2>"$work/err" && {
+			echo "KERNEL_SOURCE=$call was taken"
+			bad=1
+		}
+		[ "$(grep -vc '^lab: unpacking ' "$work/err")" -eq 1 ] || {
+			echo "KERNEL_SOURCE=$call:"
+			cat "$work/err"
+			bad=1
+		}
+	done
+	[ -e "$base/.lab-source" ] || {
+		echo 'the unpacked source was lost over a wrong one'
+		bad=1
+	}
+	return $bad
+}
+
+# make_fixture REPO: a repository with a series of three, every form of Adds:
+# among them, and with characters that mail has to encode.
+make_fixture() {
+	local dir=$1 src=$work/fixture-src
+
+	mkdir -p "$src/mm" "$dir/patches/6.12" "$dir/mm" "$dir/lib" "$dir/tools/testing/selftests/lab_fixture"
+	cp "$base/mm/oom_kill.c" "$base/mm/Makefile" "$src/mm/"
+	echo '/* one */' >"$dir/mm/lab_fixture.c"
+	printf '/* no newline at the end */' >"$dir/lib/lab_fixture.c"
+	printf 'all:\n' >"$dir/tools/testing/selftests/lab_fixture/Makefile"
+	printf '#!/bin/sh\n' >"$dir/tools/testing/selftests/lab_fixture/run.sh"
+	chmod +x "$dir/tools/testing/selftests/lab_fixture/run.sh"
+	commit_base "$src"
+	fixture_commit() {
+		lab_git -C "$src" -c user.name='Ärne Tester' -c user.email=a@example.org -c commit.gpgSign=false \
+			commit -q -a --allow-empty --date="2024-11-18T10:0$1:00+0530" -m "$2"
+	}
+	sed -i '1a obj-y += lab_fixture.o' "$src/mm/Makefile"
+	fixture_commit 1 $'mm: a subject long enough to be folded by whoever mails it, with an ümlaut in it\n\nA line.\n\nAdds: mm/lab_fixture.c\nAdds: lib/lab_fixture.c\nLink: https://example.org/'
+	sed -i '20i /* two */' "$src/mm/oom_kill.c"
+	fixture_commit 2 $'mm: second\n\n# no comment, and\n\tindented'
+	fixture_commit 3 $'selftests: third\n\nAdds: tools/testing/selftests/lab_fixture/'
+	patch_files_of "$src" "$dir"
+}
+
+# patch_files_of SRC REPO: like save_commits(), for commits whose own files exist already.
+patch_files_of() {
+	local commit n=0 name
+
+	for commit in $(lab_git -C "$1" rev-list --reverse refs/lab/base..HEAD); do
+		n=$((n + 1))
+		name=$(printf '%04d-%s.patch' $n "$(lab_git -C "$1" log -1 --format=%f "$commit" | cut -c1-52)")
+		{
+			lab_git -C "$1" log -1 --format=email "$commit" | sed '1s/[0-9a-f]\{40\}/0000000000000000000000000000000000000000/'
+			printf -- '---\n\n'
+			lab_git -C "$1" diff-tree -p --full-index "$commit^" "$commit" | sed '/^index /d'
+		} >"$2/patches/6.12/$name"
+		echo "$name" >>"$2/patches/6.12/series"
+	done
+}
+
+# The way from patches to commits and back, on a series that has everything.
+check_lab_save() {
+	local bad=0
+
+	scratch
+	make_fixture "$work/repo" || return
+	repo=$work/repo patches=$work/repo/patches/6.12
+	owners "$work/owners" || return
+	mini_repo "$work/git" "$work/owners" || return
+	save_commits "$work/git" "$work/saved" || return
+	rm -f "$work/saved/.own"
+	diff -r "$work/saved" "$repo" || bad=1
+
+	# An own file that a later commit changes belongs into the earlier one.
+	echo '/* more */' >>"$work/git/mm/lab_fixture.c"
+	lab_git -C "$work/git" -c user.name=a -c user.email=a@example.org commit -q -a -m 'mm: change it'
+	save_commits "$work/git" "$work/saved2" 2>"$work/err" && bad=1
+	grep -q 'fold it there' "$work/err" || {
+		echo "a changed own file was not refused in a line: $(cat "$work/err")"
+		bad=1
+	}
+	# A patch that does not fit is named with file and hunk.
+	sed -i 's/^ #include.*/ nonsense/' "$patches"/0002*
+	sed -i '0,/^ /s/^ .*/ nonsense/' "$patches"/0002*
+	rm -rf "$work/git2"
+	(mini_repo "$work/git2" "$work/owners") 2>"$work/err" && bad=1
+	grep -q '0002.*oom_kill.c: hunk 1 ' "$work/err" || {
+		echo "a hunk that fails is not named: $(cat "$work/err")"
+		bad=1
+	}
+	# Files without a patch and patches without their file are told apart.
+	rm "$repo/mm/lab_fixture.c"
+	echo >"$repo/mm/orphan.c"
+	owners "$work/owners" 2>"$work/err" && bad=1
+	grep -q 'adds mm/lab_fixture.c, and there is no such file' "$work/err" &&
+		grep -q 'mm/orphan.c belongs to no patch' "$work/err" || {
+		echo "missing and orphaned files: $(cat "$work/err")"
+		bad=1
+	}
+	return $bad
+}
+
+check_series_owners() {
+	local file bad=0
+
+	needs_series
+	scratch
+	owners "$work/owners" || bad=1
+	for file in "$patches"/*.patch; do
+		series_list | grep -qxF "${file##*/}" || {
+			echo "${file##*/} is not in patches/6.12/series"
+			bad=1
+		}
+	done
+	if grep -l '^Signed-off-by: ' "$patches"/*.patch; then
+		echo 'carry a sign-off: whoever mails the series signs it'
+		bad=1
+	fi
+	return $bad
+}
+
+check_series_applies() {
+	local patch
+
+	needs_series
+	scratch
+	mini_base "$work/tree"
+	for patch in $(series_list); do
+		apply_patch "$work/tree" "$patches/$patch" 0 || return 1
+	done
+}
+
+check_series_roundtrip() {
+	needs_series
+	scratch
+	owners "$work/owners" || return
+	mini_repo "$work/git" "$work/owners" || return
+	save_commits "$work/git" "$work/saved" || return
+	sort -u "$work/saved/.own" >"$work/own"
+	rm -f "$work/saved/.own"
+	mkdir "$work/now"
+	while read -r path; do
+		mkdir -p "$work/now/$(dirname "$path")"
+		cp -p "$repo/$path" "$work/now/$path"
+	done < <(cat "$work/own" && series_list | sed 's|^|patches/6.12/|' && echo patches/6.12/series)
+	if [ -e "$patches/series" ]; then
+		# Comments in it are the reader's.
+		series_list >"$work/now/patches/6.12/series"
+	fi
+	diff -r "$work/now" "$work/saved"
+}
+
+check_series_mailable() {
+	needs_series
+	scratch
+	export_series "$work/out" '' || return
+	mini_base "$work/bare"
+	commit_base "$work/bare"
+	lab_git -C "$work/bare" -c user.name=lab -c user.email=lab@localhost am -q --empty=drop "$work/out"/*.patch || return
+	if grep -l '^Adds: ' "$work/out"/*.patch; then
+		echo 'still carry our trailers'
+		return 1
+	fi
+	# What git am made is what we build.
+	owners "$work/owners" || return
+	mini_repo "$work/ours" "$work/owners" || return
+	lab_git -C "$work/bare" fetch -q "$work/ours" HEAD
+	lab_git -C "$work/bare" diff --exit-code --stat HEAD FETCH_HEAD
+}
+
+check_series_checkpatch() {
+	local file bad=0
+
+	needs_series
+	scratch
+	need perl:perl python3:python3 /usr/lib/python3/dist-packages/ply:python3-ply /usr/lib/python3/dist-packages/git:python3-git
+	export_series "$work/out" '' || return
+	# No sign-off is ours to give. FILE_PATH_CHANGES asks, for every new file, whether
+	# MAINTAINERS knows it; one entry there covers all of ours.
+	for file in "$work/out"/[0-9]*.patch; do
+		[[ $file != */0000-* ]] || continue
+		(cd "$base" && perl scripts/checkpatch.pl --strict --no-signoff --no-summary --terse \
+			--ignore FILE_PATH_CHANGES "$file") || bad=1
+	done
+	return $bad
+}
+
+# "PATH LINE" for each line of the kernel's files that the series wrote.
+added_lines() {
+	local path
+
+	for path in $(for p in $(series_list); do patch_touches "$patches/$p"; done | sort -u); do
+		[ -e "$base/$path" ] && [ -e "$build/patched/$path" ] || continue
+		{ diff -U0 "$base/$path" "$build/patched/$path" || :; } | awk -v path="$path" '
+			/^@@/ { split($3, at, ","); n = at[2] == "" ? 1 : at[2]
+				for (i = 0; i < n; i++) print path, substr(at[1], 2) + i }'
+	done
+}
+
+# Compiles what the series touches in a copy of the build, with make's given
+# arguments, and prints the warnings that lie in lines of ours.
+our_warnings() {
+	local out objects=() path
+
+	scratch
+	out=$build/patched/check
+	rm -rf "$out"
+	at_exit "rm -rf '$out'"
+	cp -a --reflink=auto "$(kernel_out patched)" "$out"
+	for path in $({ own_files && added_lines | cut -d' ' -f1; } | sort -u); do
+		[[ $path == *.c && -e $out/${path%.c}.o ]] || continue
+		objects+=("${path%.c}.o")
+		rm -f "$out/${path%.c}.o"
+	done
+	[ ${#objects[@]} -gt 0 ] || {
+		echo 'nothing of the kernel is touched yet'
+		exit 4
+	}
+	make -C "$build/patched" O="$out" ARCH=x86_64 -j"$jobs" LOCALVERSION=-patched "$@" "${objects[@]}" >"$work/make" 2>&1 || {
+		cat "$work/make"
+		return 1
+	}
+	printf '%s\n' "${objects[@]}" >&2
+	awk -v own="$(own_files | tr '\n' ' ')" '
+		BEGIN { n = split(own, list, " "); for (i = 1; i <= n; i++) ours[list[i]] = 1 }
+		NR == FNR { added[$1 ":" $2] = 1; next }
+		/(warning|error):/ {
+			line = $0
+			sub(/^(\.\.\/)+/, "", line)
+			split(line, at, ":")
+			if (at[1] in ours || (at[1] ":" at[2]) in added) { print; bad = 1 }
+		}
+		END { exit bad }' <(added_lines) "$work/make"
+}
+
+check_source_warnings() { our_warnings W=1; }
+
+check_source_sparse() {
+	need sparse:sparse
+	our_warnings C=2 CF=-D__CHECK_ENDIAN__
+}
+
+# Each step of the series compiles: the folders with the files that it touches.
+check_series_steps() {
+	local n count dirs
+
+	needs_series
+	count=$(series_list | wc -l)
+	scratch
+	dirs=$({ own_files && for p in $(series_list); do patch_touches "$patches/$p"; done; } |
+		grep '\.c$' | grep -v '^\(tools\|Documentation\)/' | sed 's|/[^/]*$|/|' | sort -u)
+	for ((n = 1; n <= count; n++)); do
+		update_tree "$build/steps" "$n"
+		kernel_config steps
+		# shellcheck disable=SC2046 # a list of folders
+		kernel_make steps $(for d in $dirs; do [ ! -e "$build/steps/$d/Makefile" ] || echo "$d"; done) \
+			>"$log/step-$n.log" 2>&1 || {
+			echo "step $n of $count, $(series_list | sed -n "${n}p"), does not compile:"
+			grep -E -m 10 'error:|Error ' "$log/step-$n.log"
+			return 1
+		}
+		if grep -E 'warning:' "$log/step-$n.log"; then
+			echo "step $n of $count, $(series_list | sed -n "${n}p"), has warnings"
+			return 1
+		fi
+	done
+}
