@@ -317,6 +317,28 @@ const char *probe_find(struct probe_text *text, int ms, const char *fmt, ...)
 	return line;
 }
 
+const char *probe_complaint(struct probe_text *log)
+{
+	static const char * const complaint[] = {
+		"BUG:", "kernel BUG at", "WARNING:", "Oops:", "KASAN:",
+		"INFO: task ", "INFO: rcu", "INFO: lockdep", "INFO: trying",
+		"Bad page", "bad pmd", "bad pud", "bad p4d", "bad pgd",
+		"Bad rss-counter", "non-zero pgtables_bytes",
+		"Bad swap", "Unused swap", "general protection fault",
+		"page dumped because", "rcu_sched self-detected",
+		"soft lockup", "stack-out-of-bounds", "refcount_t:",
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(complaint); i++) {
+		const char *line = probe_find(log, 0, "%s", complaint[i]);
+
+		if (line)
+			return line;
+	}
+	return NULL;
+}
+
 long long probe_field(const char *line, const char *key)
 {
 	size_t len = strlen(key);

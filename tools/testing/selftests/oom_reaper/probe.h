@@ -91,6 +91,13 @@ int probe_count(struct probe_text *text, const char *fmt, ...);
 __printf(3, 4)
 const char *probe_find(struct probe_text *text, int ms, const char *fmt, ...);
 
+/*
+ * What the kernel has to complain of in its log: a warning, a bug, a report of
+ * KASAN or lockdep, a hung task, pages or counters that do not add up.
+ * Return: the line, or NULL
+ */
+const char *probe_complaint(struct probe_text *log);
+
 /* The number after @key in @line, as in "pages=12". Return: -1 if not there */
 long long probe_field(const char *line, const char *key);
 
