@@ -698,8 +698,9 @@ static void help(void)
 
 int main(int argc, char **argv)
 {
+	char printk[64];
+	int arg, level = 7;
 	size_t i;
-	int arg;
 
 	probe_disposable(&argc, argv);
 	if (argc < 2)
@@ -716,10 +717,13 @@ int main(int argc, char **argv)
 		if (strcmp(scenarios[i].name, scenario))
 			continue;
 		/* The console is slow, and printing there is part of a kill */
+		if (probe_read("/proc/sys/kernel/printk", printk,
+			       sizeof(printk)) > 0)
+			level = strtol(printk, NULL, 10);
 		klogctl(SYSLOG_ACTION_CONSOLE_LEVEL, NULL, 1);
 		log_start();
 		scenarios[i].run();
-		klogctl(SYSLOG_ACTION_CONSOLE_LEVEL, NULL, 7);
+		klogctl(SYSLOG_ACTION_CONSOLE_LEVEL, NULL, level);
 		hold_stop(&hold);
 		return 0;
 	}

@@ -204,8 +204,10 @@ bool victim_gone(struct victim *victim, int ms)
 {
 	if (victim->gone || !victim->pid)
 		return true;
+	/* Stops are for a tracer */
 	victim->gone = probe_wait(waitpid(victim->pid, &victim->status,
-					  WNOHANG) == victim->pid, ms);
+					  WNOHANG) == victim->pid &&
+				  !WIFSTOPPED(victim->status), ms);
 	return victim->gone;
 }
 

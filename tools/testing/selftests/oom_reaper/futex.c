@@ -1,0 +1,1018 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Robust futexes. When a task dies, the kernel walks the list of the locks it
+ * holds, marks them and tells somebody who waits. The list is in the memory
+ * that the OOM reaper frees: each test here kills a stuck process that holds
+ * locks in shared memory, waits until its memory is back, lets it exit, and
+ * then wants every lock marked and every waiter told.
+ *
+ * Stock waits two seconds, reaps the lists with the rest, and loses the locks:
+ * it fails all these but the guards.
+ *
+ * Built a second time with -m32, for lists in the format of 32-bit programs.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "../kselftest_harness.h"
+#include "scene.h"
+#include "starve.h"
+#include "swap.h"
+
+#ifndef SYS_futex
+#define SYS_futex	SYS_futex_time64	/* no time is ever given */
+#endif
+#ifndef SYS_process_mrelease
+#define SYS_process_mrelease	448
+#endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open		434
+#endif
+
+#define MAX_LOCKS	1000
+#define MAX_WAITERS	4
+#define WORDS_SIZE	(4 * PROBE_MB)
+
+/* Shared by victim, waiters and test */
+struct shared {
+	pthread_mutex_t mutex[MAX_LOCKS];
+	atomic_int told[MAX_WAITERS];	/* lock's errno + 1, 0: still waits */
+	char words[WORDS_SIZE] __attribute__((__aligned__(4096)));
+};
+
+struct locks {
+	struct scene scene;
+	struct shared *shared;
+	struct victim victim;
+	pid_t waiter[MAX_WAITERS];
+	int waiters;
+	/* Of lists that a test makes itself: how many words, and how far apart */
+	int words;
+	size_t stride;
+	bool starved;		/* on the CPU for that */
+	size_t nodes_at;	/* where in the victim's memory the nodes are */
+};
+
+static void init_mutexes(struct shared *shared, bool inherit)
+{
+	pthread_mutexattr_t attr;
+	int i;
+
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+	if (inherit)
+		pthread_mutexattr_setprotocol(&attr, PTHREAD_PRIO_INHERIT);
+	for (i = 0; i < MAX_LOCKS; i++)
+		pthread_mutex_init(&shared->mutex[i], &attr);
+	pthread_mutexattr_destroy(&attr);
+}
+
+static int locks_start(struct locks *locks)
+{
+	memset(locks, 0, sizeof(*locks));
+	locks->shared = mmap(NULL, sizeof(*locks->shared),
+			     PROT_READ | PROT_WRITE,
+			     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (locks->shared == MAP_FAILED)
+		return -errno;
+	init_mutexes(locks->shared, false);
+	locks->victim.mb = SCENE_MB;
+	locks->victim.stuck = VICTIM_READ;
+	locks->victim.hold = &locks->scene.hold;
+	locks->victim.arg = locks;
+	locks->stride = 64;
+	locks->nodes_at = SCENE_MB / 2 * PROBE_MB;
+	return scene_start(&locks->scene);
+}
+
+static void locks_stop(struct locks *locks)
+{
+	int i;
+
+	if (locks->scene.hold.server)
+		hold_release_all(&locks->scene.hold);
+	victim_stop(&locks->victim);
+	for (i = 0; i < locks->waiters; i++) {
+		kill(locks->waiter[i], SIGKILL);
+		waitpid(locks->waiter[i], NULL, 0);
+	}
+	scene_stop(&locks->scene);
+	munmap(locks->shared, sizeof(*locks->shared));
+}
+
+FIXTURE(futex)
+{
+	struct locks locks;
+};
+
+FIXTURE_SETUP(futex)
+{
+	int err = locks_start(&self->locks);
+
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+}
+
+FIXTURE_TEARDOWN(futex)
+{
+	locks_stop(&self->locks);
+}
+
+static void wait_for_mutex(struct locks *locks, int number)
+{
+	atomic_int *told = &locks->shared->told[locks->waiters];
+	pid_t pid = fork();
+
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		*told = pthread_mutex_lock(&locks->shared->mutex[number]) + 1;
+		_exit(0);
+	}
+	locks->waiter[locks->waiters++] = pid;
+}
+
+static atomic_uint *word(struct locks *locks, int i)
+{
+	return (atomic_uint *)(locks->shared->words + i * locks->stride);
+}
+
+/* Sleeps until the owner of the word has died */
+static void wait_for_word(struct locks *locks, int number)
+{
+	atomic_int *told = &locks->shared->told[locks->waiters];
+	atomic_uint *futex = word(locks, number);
+	pid_t pid = fork();
+
+	if (!pid) {
+		unsigned int value;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		do {
+			value = atomic_fetch_or(futex, FUTEX_WAITERS) |
+				FUTEX_WAITERS;
+			if (!(value & FUTEX_TID_MASK))
+				break;
+			syscall(SYS_futex, futex, FUTEX_WAIT, value, NULL);
+		} while (1);
+		*told = (value & FUTEX_OWNER_DIED ? EOWNERDEAD : 0) + 1;
+		_exit(0);
+	}
+	locks->waiter[locks->waiters++] = pid;
+}
+
+static bool all_told(struct locks *locks)
+{
+	int i;
+
+	for (i = 0; i < locks->waiters; i++)
+		if (!locks->shared->told[i])
+			return false;
+	return true;
+}
+
+/* Kill the victim, see its memory come back, and let it exit */
+static void kill_and_release(struct __test_metadata *_metadata,
+			     struct locks *locks, int ms)
+{
+	struct scene *scene = &locks->scene;
+
+	/* The waiters are asleep by then */
+	probe_sleep_ms(100);
+	EXPECT_LE(0, scene_kill(scene, locks->victim.mb, ms));
+	EXPECT_TRUE(bystander_intact(&scene->bystander));
+	EXPECT_FALSE(victim_given_up(&scene->log, locks->victim.pid));
+	EXPECT_FALSE(victim_gone(&locks->victim, 0));
+	hold_release_all(&scene->hold);
+	EXPECT_TRUE(victim_gone(&locks->victim, 10000));
+}
+
+static void waiters_told(struct __test_metadata *_metadata, struct locks *locks)
+{
+	int i, told = 0;
+
+	probe_wait(all_told(locks), 2000);
+	for (i = 0; i < locks->waiters; i++)
+		told += locks->shared->told[i] == EOWNERDEAD + 1;
+	scene_print("%d of %d waiters told that the owner died", told,
+		    locks->waiters);
+	EXPECT_EQ(locks->waiters, told);
+}
+
+/* Every word that the victim held carries the mark */
+static void words_marked(struct __test_metadata *_metadata, struct locks *locks)
+{
+	int i, lost = 0;
+
+	for (i = 0; i < locks->words; i++)
+		if (*word(locks, i) & FUTEX_TID_MASK ||
+		    !(*word(locks, i) & FUTEX_OWNER_DIED))
+			lost++;
+	scene_print("%d of %d locks lost", lost, locks->words);
+	EXPECT_EQ(0, lost);
+}
+
+static int lock_mutexes(struct locks *locks, int from, int to)
+{
+	int i, err = 0;
+
+	for (i = from; i < to && !err; i++)
+		err = pthread_mutex_lock(&locks->shared->mutex[i]);
+	return -err;
+}
+
+/* The locks of the C library: what programs use */
+
+static int hold_one(struct victim *victim)
+{
+	return lock_mutexes(victim->arg, 0, 1);
+}
+
+TEST_F(futex, mutex)
+{
+	struct locks *locks = &self->locks;
+
+	locks->victim.body = hold_one;
+	ASSERT_EQ(0, victim_start(&locks->victim));
+	wait_for_mutex(locks, 0);
+	kill_and_release(_metadata, locks, 1000);
+	waiters_told(_metadata, locks);
+}
+
+TEST_F(futex, mutex_mmap_lock)
+{
+	struct locks *locks = &self->locks;
+
+	locks->victim.body = hold_one;
+	locks->victim.stuck = VICTIM_MMAP_WRITE;
+	ASSERT_EQ(0, victim_start(&locks->victim));
+	wait_for_mutex(locks, 0);
+	kill_and_release(_metadata, locks, 1000);
+	waiters_told(_metadata, locks);
+}
+
+/*
+ * The kernel alone hands a priority-inheritance lock on, so that the waiter
+ * is not left waiting on stock either. But there nobody marks the lock: the
+ * waiter does not learn that the owner died in the middle of something.
+ */
+TEST_F(futex, mutex_pi)
+{
+	struct locks *locks = &self->locks;
+
+	init_mutexes(locks->shared, true);
+	locks->victim.body = hold_one;
+	ASSERT_EQ(0, victim_start(&locks->victim));
+	wait_for_mutex(locks, 0);
+	kill_and_release(_metadata, locks, 1000);
+	waiters_told(_metadata, locks);
+}
+
+static int hold_500(struct victim *victim)
+{
+	return lock_mutexes(victim->arg, 0, 500);
+}
+
+static void mutexes_marked(struct __test_metadata *_metadata, struct locks *locks,
+			   int from, int to)
+{
+	int i, lost = 0;
+
+	for (i = from; i < to; i++)
+		lost += pthread_mutex_trylock(&locks->shared->mutex[i]) !=
+			EOWNERDEAD;
+	scene_print("%d of %d locks lost", lost, to - from);
+	EXPECT_EQ(0, lost);
+}
+
+TEST_F(futex, mutexes_500)
+{
+	struct locks *locks = &self->locks;
+
+	locks->victim.body = hold_500;
+	ASSERT_EQ(0, victim_start(&locks->victim));
+	wait_for_mutex(locks, 0);
+	wait_for_mutex(locks, 250);
+	wait_for_mutex(locks, 499);
+	kill_and_release(_metadata, locks, 1000);
+	waiters_told(_metadata, locks);
+	mutexes_marked(_metadata, locks, 1, 250);
+	mutexes_marked(_metadata, locks, 251, 499);
+}
+
+/* Threads, each with a list of its own and all of them stuck */
+struct thread {
+	struct locks *locks;
+	int from;
+	int to;
+};
+
+static void *hold_and_read(void *arg)
+{
+	struct thread *thread = arg;
+
+	lock_mutexes(thread->locks, thread->from, thread->to);
+	hold_in_read(&thread->locks->scene.hold, 0);
+	return NULL;
+}
+
+static int start_threads(struct victim *victim, int threads, int each)
+{
+	static struct thread thread[MAX_LOCKS];
+	pthread_attr_t attr;
+	pthread_t id;
+	int i, err = 0;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 32768);
+	for (i = 0; i < threads && !err; i++) {
+		thread[i].locks = victim->arg;
+		thread[i].from = i * each;
+		thread[i].to = (i + 1) * each;
+		err = pthread_create(&id, &attr, hold_and_read, &thread[i]);
+	}
+	/* And the main thread is going to be one more who reads */
+	if (!err && !hold_wait(victim->hold, 0, threads, 30000))
+		err = ETIMEDOUT;
+	return -err;
+}
+
+static int threads_20(struct victim *victim)
+{
+	return start_threads(victim, 20, 5);
+}
+
+TEST_F(futex, threads_20)
+{
+	struct locks *locks = &self->locks;
+
+	locks->victim.body = threads_20;
+	ASSERT_EQ(0, victim_start(&locks->victim));
+	wait_for_mutex(locks, 0);
+	wait_for_mutex(locks, 99);
+	kill_and_release(_metadata, locks, 1000);
+	waiters_told(_metadata, locks);
+	mutexes_marked(_metadata, locks, 1, 99);
+}
+
+static int threads_1000(struct victim *victim)
+{
+	return start_threads(victim, 1000, 1);
+}
+
+TEST_F_TIMEOUT(futex, threads_1000, 120)
+{
+	struct locks *locks = &self->locks;
+
+	locks->victim.body = threads_1000;
+	ASSERT_EQ(0, victim_start(&locks->victim));
+	wait_for_mutex(locks, 0);
+	wait_for_mutex(locks, 999);
+	kill_and_release(_metadata, locks, 1000);
+	waiters_told(_metadata, locks);
+	mutexes_marked(_metadata, locks, 1, 999);
+}
+
+/*
+ * Lists of our own making. Nodes and words lie apart from each other by the
+ * one offset that a list has: the nodes in the victim's private memory, in the
+ * middle of other data, the words in shared memory.
+ */
+static struct robust_list *node(struct locks *locks, int i)
+{
+	return (void *)(locks->victim.mem + locks->nodes_at + i * locks->stride);
+}
+
+/* Close before the nodes: the list's head */
+static struct robust_list_head *head_of(struct locks *locks)
+{
+	return (void *)((char *)node(locks, 0) - locks->stride);
+}
+
+static int register_list(struct robust_list_head *head)
+{
+	return syscall(SYS_set_robust_list, head, sizeof(*head)) ? -errno : 0;
+}
+
+static void own(struct locks *locks, int i)
+{
+	*word(locks, i) = syscall(SYS_gettid);
+}
+
+static int make_list(struct locks *locks, struct robust_list_head *head)
+{
+	int i;
+
+	head->futex_offset = (char *)word(locks, 0) - (char *)node(locks, 0);
+	head->list_op_pending = NULL;
+	head->list.next = &head->list;
+	for (i = locks->words - 1; i >= 0; i--) {
+		own(locks, i);
+		node(locks, i)->next = head->list.next;
+		head->list.next = node(locks, i);
+	}
+	return register_list(head);
+}
+
+static int hold_words(struct victim *victim)
+{
+	struct locks *locks = victim->arg;
+
+	/* Here, in the victim, its memory is known */
+	return make_list(locks, head_of(locks));
+}
+
+TEST_F(futex, private_nodes)
+{
+	struct locks *locks = &self->locks;
+
+	locks->words = 500;
+	locks->victim.body = hold_words;
+	ASSERT_EQ(0, victim_start(&locks->victim));
+	wait_for_word(locks, 0);
+	wait_for_word(locks, 499);
+	kill_and_release(_metadata, locks, 1000);
+	waiters_told(_metadata, locks);
+	words_marked(_metadata, locks);
+}
+
+/* A node in every other page: most of the memory comes back all the same */
+TEST_F(futex, private_nodes_scattered)
+{
+	struct locks *locks = &self->locks;
+
+	locks->words = 500;
+	locks->stride = 8192;
+	locks->nodes_at = PROBE_MB;
+	locks->victim.body = hold_words;
+	ASSERT_EQ(0, victim_start(&locks->victim));
+	wait_for_word(locks, 0);
+	wait_for_word(locks, 499);
+	kill_and_release(_metadata, locks, 1000);
+	waiters_told(_metadata, locks);
+	words_marked(_metadata, locks);
+}
+
+/* Node, head and word in the very last bytes of pages, or across two of them */
+TEST_F(futex, head_straddles_pages)
+{
+	struct locks *locks = &self->locks;
+
+	locks->words = 3;
+	locks->stride = 4096;
+	/* The head begins one pointer before a page ends */
+	locks->nodes_at = 16 * PROBE_MB - sizeof(void *);
+	locks->victim.body = hold_words;
+	ASSERT_EQ(0, victim_start(&locks->victim));
+	wait_for_word(locks, 0);
+	wait_for_word(locks, 2);
+	kill_and_release(_metadata, locks, 1000);
+	waiters_told(_metadata, locks);
+	words_marked(_metadata, locks);
+}
+
+TEST_F(futex, nodes_in_huge_pages)
+{
+	struct locks *locks = &self->locks;
+
+	locks->words = 10;
+	locks->nodes_at = PROBE_MB;
+	locks->victim.huge = true;
+	locks->victim.body = hold_words;
+	ASSERT_EQ(0, victim_start(&locks->victim));
+	wait_for_word(locks, 0);
+	wait_for_word(locks, 9);
+	kill_and_release(_metadata, locks, 1000);
+	waiters_told(_metadata, locks);
+	words_marked(_metadata, locks);
+}
+
+/* Killed when it has the lock and has not put it on its list yet */
+static int hold_pending(struct victim *victim)
+{
+	struct locks *locks = victim->arg;
+	struct robust_list_head *head = head_of(locks);
+	int err, words = locks->words;
+
+	locks->words = 0;
+	err = make_list(locks, head);
+	locks->words = words;
+	head->list_op_pending = node(locks, 0);
+	own(locks, 0);
+	return err;
+}
+
+TEST_F(futex, pending)
+{
+	struct locks *locks = &self->locks;
+
+	locks->words = 1;
+	locks->victim.body = hold_pending;
+	ASSERT_EQ(0, victim_start(&locks->victim));
+	wait_for_word(locks, 0);
+	kill_and_release(_metadata, locks, 1000);
+	waiters_told(_metadata, locks);
+	words_marked(_metadata, locks);
+}
+
+/*
+ * Killed when it has given the lock back and has not woken anybody yet. The
+ * kernel does not mark that lock, but wakes one waiter.
+ */
+static int gave_back(struct victim *victim)
+{
+	struct locks *locks = victim->arg;
+	int err = hold_pending(victim);
+
+	*word(locks, 0) = 0;
+	return err;
+}
+
+static void wait_for_wake(struct locks *locks)
+{
+	atomic_int *told = &locks->shared->told[locks->waiters];
+	pid_t pid = fork();
+
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (!syscall(SYS_futex, word(locks, 0), FUTEX_WAIT, 0, NULL))
+			*told = EOWNERDEAD + 1;
+		_exit(0);
+	}
+	locks->waiter[locks->waiters++] = pid;
+}
+
+TEST_F(futex, pending_unlock)
+{
+	struct locks *locks = &self->locks;
+
+	locks->words = 1;
+	locks->victim.body = gave_back;
+	ASSERT_EQ(0, victim_start(&locks->victim));
+	wait_for_wake(locks);
+	kill_and_release(_metadata, locks, 1000);
+	waiters_told(_metadata, locks);
+}
+
+/*
+ * What cannot be read without a fault cannot be kept. Reaping is put off, at
+ * most for futex_grace_ms, until the victim has walked its list itself. On
+ * stock the two seconds happen to be the same, and the locks are lost: the
+ * victim is let go only after that here.
+ */
+static int hold_swapped_head(struct victim *victim)
+{
+	struct locks *locks = victim->arg;
+	int err = make_list(locks, head_of(locks));
+
+	if (err)
+		return err;
+	return swap_out(head_of(locks)) ? 0 : -EAGAIN;
+}
+
+TEST_F(futex, head_swapped)
+{
+	struct locks *locks = &self->locks;
+	long waits = probe_vmstat("oom_reaper_futex_waits");
+	struct swap swap;
+	long before, kept;
+	int err, back;
+
+	err = swap_start(&swap, 64);
+	if (err == -ENODEV)
+		SKIP(return, "no zram");
+	ASSERT_EQ(0, err);
+	locks->words = 2;
+	locks->stride = 4096;
+	locks->victim.body = hold_swapped_head;
+	ASSERT_EQ(0, victim_start(&locks->victim));
+	wait_for_word(locks, 0);
+	wait_for_word(locks, 1);
+	probe_sleep_ms(100);
+
+	before = probe_free_kb();
+	EXPECT_EQ(0, victim_sysrq());
+	/* Nothing may go for as long as the list has not been walked */
+	probe_sleep_ms(500);
+	kept = locks->victim.mb - (probe_free_kb() - before) / 1024;
+	scene_print("%ld of %zu MB still there after 500 ms", kept,
+		    locks->victim.mb);
+	hold_release_all(&locks->scene.hold);
+	back = victim_memory_back(before, locks->victim.mb, 1000);
+	scene_print("back %d ms after it was let go", back);
+	EXPECT_LE(0, back);
+	EXPECT_TRUE(victim_gone(&locks->victim, 5000));
+	waiters_told(_metadata, locks);
+	words_marked(_metadata, locks);
+	scene_print("oom_reaper_futex_waits %ld, before %ld",
+		    probe_vmstat("oom_reaper_futex_waits"), waits);
+	EXPECT_LT(waits, probe_vmstat("oom_reaper_futex_waits"));
+	EXPECT_TRUE(bystander_intact(&locks->scene.bystander));
+	victim_stop(&locks->victim);
+	swap_stop(&swap);
+}
+
+/* And when it never gets to that, its memory comes back after the grace time */
+TEST_F(futex, head_swapped_grace)
+{
+	struct locks *locks = &self->locks;
+	long grace = probe_param("futex_grace_ms");
+	struct swap swap;
+	int err, back;
+
+	if (grace < 0)
+		SKIP(return, "no parameter futex_grace_ms");
+	err = swap_start(&swap, 64);
+	if (err == -ENODEV)
+		SKIP(return, "no zram");
+	ASSERT_EQ(0, err);
+	EXPECT_EQ(0, probe_param_write("futex_grace_ms", "500"));
+	locks->words = 1;
+	locks->victim.body = hold_swapped_head;
+	ASSERT_EQ(0, victim_start(&locks->victim));
+	back = scene_kill(&locks->scene, locks->victim.mb, 2000);
+	EXPECT_LE(400, back);
+	EXPECT_TRUE(bystander_intact(&locks->scene.bystander));
+	hold_release_all(&locks->scene.hold);
+	EXPECT_TRUE(victim_gone(&locks->victim, 5000));
+	victim_stop(&locks->victim);
+	swap_stop(&swap);
+	EXPECT_EQ(0, probe_param_write("futex_grace_ms", "2000"));
+}
+
+/*
+ * Lists that lead into the void. What the kernel would do for the good lock
+ * that comes first it must still do, and nothing may happen to the kernel.
+ */
+enum garbage {
+	GARBAGE_CYCLE,
+	GARBAGE_LONG,
+	GARBAGE_NULL,
+	GARBAGE_WILD,
+	GARBAGE_UNALIGNED,
+	GARBAGE_KERNEL,
+	GARBAGE_UNMAPPED,
+	GARBAGE_SHARED,
+	GARBAGE_FILE,
+	GARBAGE_NO_ACCESS,
+	GARBAGE_OFFSET,
+	GARBAGE_PENDING,
+	GARBAGE_HEAD,
+};
+
+#define GARBAGE_NODES	3000
+
+FIXTURE(garbage)
+{
+	struct locks locks;
+};
+
+FIXTURE_VARIANT(garbage)
+{
+	enum garbage garbage;
+	int words;		/* that are marked all the same */
+};
+
+FIXTURE_VARIANT_ADD(garbage, cycle) {
+	.garbage = GARBAGE_CYCLE, .words = 1,
+};
+
+/* ROBUST_LIST_LIMIT is 2048: the kernel stops there */
+FIXTURE_VARIANT_ADD(garbage, long) {
+	.garbage = GARBAGE_LONG, .words = 2048,
+};
+
+FIXTURE_VARIANT_ADD(garbage, null) {
+	.garbage = GARBAGE_NULL, .words = 1,
+};
+
+FIXTURE_VARIANT_ADD(garbage, wild) {
+	.garbage = GARBAGE_WILD, .words = 1,
+};
+
+FIXTURE_VARIANT_ADD(garbage, unaligned) {
+	.garbage = GARBAGE_UNALIGNED, .words = 1,
+};
+
+FIXTURE_VARIANT_ADD(garbage, kernel) {
+	.garbage = GARBAGE_KERNEL, .words = 1,
+};
+
+FIXTURE_VARIANT_ADD(garbage, unmapped) {
+	.garbage = GARBAGE_UNMAPPED, .words = 1,
+};
+
+FIXTURE_VARIANT_ADD(garbage, shared) {
+	.garbage = GARBAGE_SHARED, .words = 1,
+};
+
+FIXTURE_VARIANT_ADD(garbage, file) {
+	.garbage = GARBAGE_FILE, .words = 1,
+};
+
+FIXTURE_VARIANT_ADD(garbage, no_access) {
+	.garbage = GARBAGE_NO_ACCESS, .words = 1,
+};
+
+FIXTURE_VARIANT_ADD(garbage, offset) {
+	.garbage = GARBAGE_OFFSET, .words = 0,
+};
+
+FIXTURE_VARIANT_ADD(garbage, pending) {
+	.garbage = GARBAGE_PENDING, .words = 1,
+};
+
+FIXTURE_VARIANT_ADD(garbage, head) {
+	.garbage = GARBAGE_HEAD, .words = 0,
+};
+
+FIXTURE_SETUP(garbage)
+{
+	int err = locks_start(&self->locks);
+
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+}
+
+FIXTURE_TEARDOWN(garbage)
+{
+	locks_stop(&self->locks);
+}
+
+static enum garbage garbage;
+
+/* A page that can be read now, and may not be there later */
+static void *some_page(int prot, int flags, int fd)
+{
+	char *page = mmap(NULL, 4096, prot, flags, fd, 0);
+
+	if (page == MAP_FAILED)
+		return NULL;
+	if (prot & PROT_WRITE)
+		memset(page, 0x5a, 4096);
+	else
+		atomic_load((atomic_char *)page);
+	return page;
+}
+
+static void *bad_pointer(struct locks *locks)
+{
+	char *page;
+	int fd;
+
+	switch (garbage) {
+	case GARBAGE_CYCLE:
+		return node(locks, 0);
+	case GARBAGE_UNALIGNED:
+		return (char *)node(locks, 1) + 2;
+	case GARBAGE_KERNEL:
+		/* The direct map, or the last page but one */
+		return (void *)(sizeof(void *) == 8 ?
+				(uintptr_t)0xffff888000000000ULL :
+				(uintptr_t)-8192);
+	case GARBAGE_UNMAPPED:
+		page = some_page(PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS, -1);
+		munmap(page, 4096);
+		return page;
+	case GARBAGE_NO_ACCESS:
+		page = some_page(PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS, -1);
+		mprotect(page, 4096, PROT_NONE);
+		return page;
+	case GARBAGE_SHARED:
+		return locks->shared->words + WORDS_SIZE - 4096;
+	case GARBAGE_FILE:
+		fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+		return some_page(PROT_READ, MAP_PRIVATE, fd);
+	case GARBAGE_WILD:
+	case GARBAGE_PENDING:
+		return (void *)(uintptr_t)0x0dead0beef00c0d8ULL;
+	default:
+		return NULL;
+	}
+}
+
+/* A good lock, and what comes after it */
+static int hold_garbage(struct victim *victim)
+{
+	struct locks *locks = victim->arg;
+	struct robust_list_head *head = head_of(locks);
+	int err;
+
+	locks->words = garbage == GARBAGE_LONG ? GARBAGE_NODES : 1;
+	err = make_list(locks, head);
+	if (err)
+		return err;
+	switch (garbage) {
+	case GARBAGE_LONG:
+		break;
+	case GARBAGE_OFFSET:
+		head->futex_offset = (long)0x8000000000000123ULL;
+		break;
+	case GARBAGE_PENDING:
+		head->list_op_pending = bad_pointer(locks);
+		break;
+	case GARBAGE_HEAD:
+		garbage = GARBAGE_KERNEL;
+		return register_list(bad_pointer(locks));
+	default:
+		node(locks, 0)->next = bad_pointer(locks);
+	}
+	return 0;
+}
+
+TEST_F(garbage, list)
+{
+	struct locks *locks = &self->locks;
+
+	garbage = variant->garbage;
+	locks->words = variant->words;
+	locks->victim.body = hold_garbage;
+	ASSERT_EQ(0, victim_start(&locks->victim));
+	kill_and_release(_metadata, locks, 1000);
+	words_marked(_metadata, locks);
+}
+
+/*
+ * Killed at any moment of locking and unlocking. A thread that is still in
+ * user mode on another CPU when the reaper starts must not be able to take a
+ * lock that the reaper does not know of.
+ */
+static void lock_and_unlock(struct victim *victim)
+{
+	struct locks *locks = victim->arg;
+	struct robust_list_head *head = head_of(locks);
+	struct robust_list *entry = node(locks, 0);
+	atomic_uint *futex = word(locks, 0);
+	unsigned int tid = syscall(SYS_gettid);
+
+	/* The order in which user space must do it: see robust-futexes.rst */
+	for (;;) {
+		unsigned int free = 0;
+
+		head->list_op_pending = entry;
+		atomic_signal_fence(memory_order_seq_cst);
+		if (!atomic_compare_exchange_strong(futex, &free, tid))
+			continue;
+		entry->next = &head->list;
+		atomic_signal_fence(memory_order_seq_cst);
+		head->list.next = entry;
+		atomic_signal_fence(memory_order_seq_cst);
+		head->list_op_pending = NULL;
+
+		atomic_signal_fence(memory_order_seq_cst);
+		head->list_op_pending = entry;
+		atomic_signal_fence(memory_order_seq_cst);
+		head->list.next = &head->list;
+		atomic_signal_fence(memory_order_seq_cst);
+		atomic_exchange(futex, 0);
+		head->list_op_pending = NULL;
+		atomic_signal_fence(memory_order_seq_cst);
+	}
+}
+
+static int start_locking(struct victim *victim)
+{
+	struct locks *locks = victim->arg;
+	int err, words = locks->words;
+
+	locks->words = 0;
+	err = make_list(locks, head_of(locks));
+	locks->words = words;
+	if (err)
+		return err;
+	if (locks->starved) {
+		err = starve_me();
+		if (err)
+			return err;
+	}
+	victim->shared->stage = VICTIM_READY;
+	lock_and_unlock(victim);
+	return -EINVAL;
+}
+
+/* Kill it and have it reaped, without the OOM killer */
+static void kill_and_mrelease(struct victim *victim)
+{
+	int pidfd = syscall(SYS_pidfd_open, victim->pid, 0);
+
+	kill(victim->pid, SIGKILL);
+	while (!syscall(SYS_process_mrelease, pidfd, 0) || errno == EAGAIN)
+		if (victim_gone(victim, 0))
+			break;
+	close(pidfd);
+}
+
+/*
+ * A lock counts as lost when the owner is gone and its number is still in the
+ * word. On stock nothing is reaped before the victim is gone by itself, but by
+ * process_mrelease(): only that can fail there.
+ */
+static void kill_in_loop(struct __test_metadata *_metadata, struct locks *locks,
+			 int kills, bool mrelease)
+{
+	int i, lost = 0, marked = 0, bad = 0;
+
+	locks->victim.mb = 8;
+	locks->nodes_at = 4 * PROBE_MB;
+	locks->victim.stuck = VICTIM_FREE;
+	locks->victim.body = start_locking;
+	for (i = 0; i < kills && !bad; i++) {
+		struct victim *victim = &locks->victim;
+
+		*word(locks, 0) = 0;
+		ASSERT_EQ(0, victim_start(victim));
+		/* Somewhere else in the loop each time */
+		usleep(rand() % 300);
+		if (mrelease)
+			kill_and_mrelease(victim);
+		else
+			victim_sysrq();
+		if (!victim_gone(victim, 10000) || !victim_killed(victim))
+			bad++;
+		lost += !!(*word(locks, 0) & FUTEX_TID_MASK);
+		marked += !!(*word(locks, 0) & FUTEX_OWNER_DIED);
+		victim_stop(victim);
+	}
+	scene_print("%d killed, %d of them with the lock, %d locks lost", i,
+		    marked + lost, lost);
+	EXPECT_EQ(0, bad);
+	EXPECT_EQ(0, lost);
+	/* Else nothing was tested */
+	EXPECT_LT(0, marked);
+	EXPECT_TRUE(bystander_alive(&locks->scene.bystander));
+}
+
+static int kills(void)
+{
+	return probe_env("OOM_REAPER_KILLS", 100);
+}
+
+TEST_F_TIMEOUT(futex, guard_tight_loop, 3600)
+{
+	kill_in_loop(_metadata, &self->locks, kills(), false);
+}
+
+TEST_F_TIMEOUT(futex, guard_tight_loop_mrelease, 3600)
+{
+	kill_in_loop(_metadata, &self->locks, kills(), true);
+}
+
+/*
+ * The same with a victim that does not get the CPU to die on, so that its
+ * memory is reaped while it is anywhere in the loop. Stock does that after two
+ * seconds, and loses the lock if it has it.
+ */
+TEST_F_TIMEOUT(futex, tight_loop_starved, 3600)
+{
+	struct locks *locks = &self->locks;
+	int i, n = kills() / 10 + 1, lost = 0, marked = 0, late = 0;
+
+	if (!starve_possible())
+		SKIP(return, "needs two CPUs");
+	locks->starved = true;
+	locks->victim.stuck = VICTIM_FREE;
+	locks->victim.body = start_locking;
+	for (i = 0; i < n; i++) {
+		struct victim *victim = &locks->victim;
+		struct starve starve;
+
+		*word(locks, 0) = 0;
+		ASSERT_EQ(0, starve_start(&starve));
+		ASSERT_EQ(0, victim_start(victim));
+		starve_after(&starve, 0);
+		probe_sleep_ms(2);
+		late += scene_kill(&locks->scene, victim->mb,
+				   STARVE_MS / 2) < 0;
+		starve_stop(&starve);
+		EXPECT_TRUE(victim_gone(victim, 10000));
+		lost += !!(*word(locks, 0) & FUTEX_TID_MASK);
+		marked += !!(*word(locks, 0) & FUTEX_OWNER_DIED);
+		victim_stop(victim);
+	}
+	scene_print("%d killed, %d of them with the lock, %d locks lost", n,
+		    marked + lost, lost);
+	EXPECT_EQ(0, late);
+	EXPECT_EQ(0, lost);
+	EXPECT_TRUE(bystander_alive(&locks->scene.bystander));
+}
+
+int main(int argc, char **argv)
+{
+	probe_disposable(&argc, argv);
+	return test_harness_run(argc, argv);
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "scene.h"
+
+int scene_start(struct scene *scene)
+{
+	int err;
+
+	memset(scene, 0, sizeof(*scene));
+	scene->log.fd = -1;
+	err = hold_start(&scene->hold);
+	if (!err)
+		err = probe_log_open(&scene->log);
+	if (!err)
+		err = bystander_start(&scene->bystander, 4, 1, 500);
+	if (err)
+		scene_stop(scene);
+	return err;
+}
+
+void scene_stop(struct scene *scene)
+{
+	hold_stop(&scene->hold);
+	probe_text_close(&scene->log);
+	bystander_stop(&scene->bystander);
+}
+
+int scene_kill(struct scene *scene, size_t mb, int ms)
+{
+	long before;
+	int back;
+
+	/* Per-CPU lists and the like come to rest */
+	probe_sleep_ms(100);
+	before = probe_free_kb();
+	if (victim_sysrq())
+		return -1;
+	back = victim_memory_back(before, mb, ms);
+	scene_print("back after %d ms: %ld of %zu MB, bystander %s", back,
+		    (probe_free_kb() - before) / 1024, mb,
+		    bystander_alive(&scene->bystander) ? "alive" : "killed");
+	return back;
+}
+
+void scene_print(const char *fmt, ...)
+{
+	char line[512];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+	printf("# %s\n", line);
+	fflush(stdout);
+}

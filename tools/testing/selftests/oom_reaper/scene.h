@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What nearly every test needs: somebody who holds victims, the kernel log,
+ * and a bystander whom nobody has a reason to kill.
+ */
+#ifndef OOM_REAPER_SCENE_H
+#define OOM_REAPER_SCENE_H
+
+#include "bystander.h"
+#include "hold.h"
+#include "probe.h"
+#include "victim.h"
+
+#define SCENE_MB	64	/* memory of the usual victim */
+
+struct scene {
+	struct hold hold;
+	struct probe_text log;
+	/* The next in line: takes the bullet that was meant for a victim */
+	struct bystander bystander;
+};
+
+/* Return: 0 or -errno, -ENODEV without FUSE */
+int scene_start(struct scene *scene);
+void scene_stop(struct scene *scene);
+
+/*
+ * Have the OOM killer kill the process with the highest score, and wait until
+ * @mb megabytes have come back. Return: milliseconds, -1: not within @ms
+ */
+int scene_kill(struct scene *scene, size_t mb, int ms);
+
+/*
+ * One more line of the test's output. The figures that a test judges by are
+ * printed whether it passes or not.
+ */
+__printf(1, 2)
+void scene_print(const char *fmt, ...);
+
+#endif

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Victims that are stuck somewhere when the OOM killer kills them. Their
+ * memory must be back within a second, nobody else may be killed, and once
+ * they are let go they must still exit in good order.
+ *
+ * Stock waits for two seconds before it looks at a victim, and never gets the
+ * memory of one whose mmap_lock is held for write: it fails all these but the
+ * guards.
+ */
+#include <errno.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "../kselftest_harness.h"
+#include "cgroup.h"
+#include "scene.h"
+#include "starve.h"
+
+#define CORE_PATTERN	"/proc/sys/kernel/core_pattern"
+
+FIXTURE(stuck)
+{
+	struct scene scene;
+};
+
+FIXTURE_SETUP(stuck)
+{
+	int err = scene_start(&self->scene);
+
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+}
+
+FIXTURE_TEARDOWN(stuck)
+{
+	scene_stop(&self->scene);
+}
+
+/* The victim is there: kill it and see */
+static void kill_and_see(struct __test_metadata *_metadata,
+			 struct scene *scene, struct victim *victim)
+{
+	EXPECT_LE(0, scene_kill(scene, victim->mb, 1000));
+	EXPECT_TRUE(bystander_intact(&scene->bystander));
+	EXPECT_FALSE(victim_given_up(&scene->log, victim->pid));
+
+	hold_release_all(&scene->hold);
+	EXPECT_TRUE(victim_gone(victim, 5000));
+}
+
+static void stuck_in(struct __test_metadata *_metadata, struct scene *scene,
+		     enum victim_stuck stuck, int threads)
+{
+	struct victim victim = {
+		.mb = SCENE_MB, .threads = threads,
+		.stuck = stuck, .hold = &scene->hold,
+	};
+
+	ASSERT_EQ(0, victim_start(&victim));
+	kill_and_see(_metadata, scene, &victim);
+	EXPECT_TRUE(victim_killed(&victim));
+	victim_stop(&victim);
+}
+
+TEST_F(stuck, read)
+{
+	stuck_in(_metadata, &self->scene, VICTIM_READ, 0);
+}
+
+TEST_F(stuck, mmap_lock_write)
+{
+	stuck_in(_metadata, &self->scene, VICTIM_MMAP_WRITE, 0);
+}
+
+TEST_F(stuck, mmap_lock_read)
+{
+	stuck_in(_metadata, &self->scene, VICTIM_MMAP_READ, 0);
+}
+
+/* Past PF_EXITING, asleep on the way to exit_mm() */
+TEST_F(stuck, exiting)
+{
+	stuck_in(_metadata, &self->scene, VICTIM_EXITING, 1);
+}
+
+TEST_F(stuck, exiting_mmap_lock_read)
+{
+	stuck_in(_metadata, &self->scene, VICTIM_EXITING_LOCKED, 1);
+}
+
+/* The last user of the mm is gone, and asleep before exit_mmap() */
+TEST_F(stuck, exit_aio)
+{
+	stuck_in(_metadata, &self->scene, VICTIM_AIO, 0);
+}
+
+TEST_F_TIMEOUT(stuck, threads_1000, 120)
+{
+	stuck_in(_metadata, &self->scene, VICTIM_READ, 999);
+}
+
+TEST_F_TIMEOUT(stuck, threads_1000_mmap_lock, 120)
+{
+	stuck_in(_metadata, &self->scene, VICTIM_MMAP_WRITE, 999);
+}
+
+/* The OOM killer picks the parent, who waits for a child with the same mm */
+static int vfork_stuck_child(struct victim *victim)
+{
+	pid_t pid = vfork();
+
+	if (!pid) {
+		victim->shared->stage = VICTIM_READY;
+		hold_in_read(victim->hold, victim->file);
+		_exit(0);
+	}
+	return pid < 0 ? -errno : -EINTR;
+}
+
+TEST_F(stuck, vfork)
+{
+	struct victim victim = {
+		.mb = SCENE_MB, .stuck = VICTIM_READ,
+		.hold = &self->scene.hold, .body = vfork_stuck_child,
+	};
+
+	ASSERT_EQ(0, victim_start(&victim));
+	kill_and_see(_metadata, &self->scene, &victim);
+	EXPECT_TRUE(victim_killed(&victim));
+	victim_stop(&victim);
+}
+
+static int dump_core(struct victim *victim)
+{
+	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+
+	setrlimit(RLIMIT_CORE, &all);
+	prctl(PR_SET_DUMPABLE, 1);
+	victim->shared->stage = VICTIM_READY;
+	raise(SIGSEGV);
+	return -EINVAL;
+}
+
+/* Its core goes to a file that does not take it */
+TEST_F(stuck, coredump)
+{
+	char before[256] = "", path[128];
+	struct victim victim = {
+		.mb = SCENE_MB, .stuck = VICTIM_READ,
+		.hold = &self->scene.hold, .body = dump_core,
+	};
+	int started;
+
+	if (probe_read(CORE_PATTERN, before, sizeof(before)) <= 0)
+		SKIP(return, "no coredumps");
+	hold_core_path(&self->scene.hold, 0, path, sizeof(path));
+	ASSERT_EQ(0, probe_write(CORE_PATTERN, path));
+	started = victim_start(&victim);
+	probe_write(CORE_PATTERN, before);
+	ASSERT_EQ(0, started);
+	kill_and_see(_metadata, &self->scene, &victim);
+	victim_stop(&victim);
+}
+
+/*
+ * Only the thread that the OOM killer marks is thawed: the other one keeps the
+ * memory. On stock too, for two seconds.
+ */
+TEST_F(stuck, frozen_v1)
+{
+	struct victim victim = { .mb = SCENE_MB, .threads = 3 };
+	struct cgroup cgroup;
+	int err;
+
+	err = cgroup_make_v1(&cgroup, "freezer");
+	if (err)
+		SKIP(return, "no freezer of cgroup v1: %s", strerror(-err));
+	victim.cgroup = cgroup.procs;
+	ASSERT_EQ(0, victim_start(&victim));
+	EXPECT_EQ(0, cgroup_write(&cgroup, "freezer.state", "FROZEN"));
+	EXPECT_TRUE(cgroup_wait(&cgroup, "freezer.state", "FROZEN", 5000));
+
+	EXPECT_LE(0, scene_kill(&self->scene, victim.mb, 1000));
+	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+
+	EXPECT_EQ(0, cgroup_write(&cgroup, "freezer.state", "THAWED"));
+	EXPECT_TRUE(victim_gone(&victim, 5000));
+	victim_stop(&victim);
+	cgroup_remove(&cgroup);
+}
+
+/* SIGKILL gets through to what cgroup v2 has frozen */
+TEST_F(stuck, guard_frozen_v2)
+{
+	struct victim victim = { .mb = SCENE_MB, .threads = 3 };
+	struct cgroup cgroup;
+	int err;
+
+	err = cgroup_make(&cgroup, NULL);
+	if (err)
+		SKIP(return, "no cgroup v2: %s", strerror(-err));
+	victim.cgroup = cgroup.procs;
+	ASSERT_EQ(0, victim_start(&victim));
+	EXPECT_EQ(0, cgroup_write(&cgroup, "cgroup.freeze", "1"));
+	EXPECT_TRUE(cgroup_wait(&cgroup, "cgroup.events", "frozen 1", 5000));
+
+	EXPECT_LE(0, scene_kill(&self->scene, victim.mb, 1000));
+	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+	EXPECT_TRUE(victim_gone(&victim, 5000));
+
+	cgroup_write(&cgroup, "cgroup.freeze", "0");
+	victim_stop(&victim);
+	cgroup_remove(&cgroup);
+}
+
+static bool stopped(struct victim *victim)
+{
+	return waitpid(victim->pid, &victim->status, WNOHANG) == victim->pid &&
+	       WIFSTOPPED(victim->status);
+}
+
+/* SIGKILL gets through to what a tracer has stopped */
+TEST_F(stuck, guard_ptrace)
+{
+	struct victim victim = { .mb = SCENE_MB };
+
+	ASSERT_EQ(0, victim_start(&victim));
+	EXPECT_EQ(0, ptrace(PTRACE_SEIZE, victim.pid, 0, 0));
+	EXPECT_EQ(0, ptrace(PTRACE_INTERRUPT, victim.pid, 0, 0));
+	EXPECT_TRUE(probe_wait(stopped(&victim), 5000));
+	kill_and_see(_metadata, &self->scene, &victim);
+	EXPECT_TRUE(victim_killed(&victim));
+	victim_stop(&victim);
+}
+
+/* A tracer that wants to be told of exits stops the victim on its way out */
+TEST_F(stuck, ptrace_exit)
+{
+	struct victim victim = { .mb = SCENE_MB };
+
+	ASSERT_EQ(0, victim_start(&victim));
+	EXPECT_EQ(0, ptrace(PTRACE_SEIZE, victim.pid, 0, PTRACE_O_TRACEEXIT));
+	EXPECT_LE(0, scene_kill(&self->scene, victim.mb, 1000));
+	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+	EXPECT_TRUE(probe_wait(stopped(&victim), 5000));
+	EXPECT_EQ(0, ptrace(PTRACE_CONT, victim.pid, 0, 0));
+	EXPECT_TRUE(victim_gone(&victim, 5000));
+	victim_stop(&victim);
+}
+
+/*
+ * In the middle of fork(), mmap_lock held for write: the victim does not get on
+ * with the fork of a first area, because its CPU has more important things to
+ * do. The memory above it has no write-locked VMA yet and must come back, and
+ * that before the scheduler lets the victim get on.
+ */
+#define FORK_AREA	0x1000000000UL
+#define FORK_AREA_MB	96
+
+enum { FORK_GO, FORK_DELAY_US, FORK_LIST_ABOVE, FORK_DONE };	/* flags */
+
+/* To memory that is copied later. It is empty */
+static void move_robust_list(char *mem)
+{
+	struct robust_list_head *head = (void *)mem;
+
+	head->list.next = &head->list;
+	head->list_op_pending = NULL;
+	syscall(SYS_set_robust_list, head, sizeof(*head));
+}
+
+static int fork_when_told(struct victim *victim)
+{
+	size_t at, size = FORK_AREA_MB * PROBE_MB;
+	char *area = mmap((void *)FORK_AREA, size, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+			  -1, 0);
+	pid_t pid;
+	int err;
+
+	if (area == MAP_FAILED)
+		return -errno;
+	madvise(area, size, MADV_NOHUGEPAGE);
+	for (at = 0; at < size; at += 4096)
+		area[at] = 1;
+	err = starve_me();
+	if (err)
+		return err;
+	victim->shared->stage = VICTIM_READY;
+	while (!victim->shared->flag[FORK_GO])
+		probe_sleep_ms(1);
+	if (victim->shared->flag[FORK_LIST_ABOVE])
+		move_robust_list(victim->mem);
+	starve_after(victim->arg, victim->shared->flag[FORK_DELAY_US]);
+	pid = fork();
+	if (!pid)
+		_exit(0);
+	victim->shared->flag[FORK_DONE] = 1;
+	return 0;
+}
+
+static void stuck_in_fork(struct __test_metadata *_metadata,
+			  struct scene *scene, bool list_above)
+{
+	struct starve starve;
+	bool caught = false;
+	int try, back = -1;
+
+	for (try = 0; try < 16 && !caught; try++) {
+		struct victim victim = {
+			.mb = SCENE_MB, .body = fork_when_told, .arg = &starve,
+		};
+
+		ASSERT_EQ(0, starve_start(&starve));
+		ASSERT_EQ(0, victim_start(&victim));
+		victim.shared->flag[FORK_LIST_ABOVE] = list_above;
+		/* Not before it has the lock, not after the first area */
+		victim.shared->flag[FORK_DELAY_US] = 500 * (1 + try % 8);
+		victim.shared->flag[FORK_GO] = 1;
+		probe_wait(starve.shared->spin, 1000);
+		probe_sleep_ms(20);
+		caught = starve_lock_held(&starve, victim.pid,
+					  (void *)FORK_AREA) &&
+			 !victim.shared->flag[FORK_DONE];
+		if (caught) {
+			back = scene_kill(scene, victim.mb,
+					  STARVE_MS / 2);
+			EXPECT_TRUE(starve_lock_held_still(&starve));
+			EXPECT_FALSE(victim_gone(&victim, 0));
+		}
+		starve_stop(&starve);
+		EXPECT_FALSE(victim_given_up(&scene->log, victim.pid));
+		if (caught)
+			EXPECT_TRUE(victim_gone(&victim, 5000));
+		victim_stop(&victim);
+	}
+	scene_print("caught in fork() at try %d", try);
+	EXPECT_TRUE(caught);
+	EXPECT_LE(0, back);
+	EXPECT_TRUE(bystander_intact(&scene->bystander));
+}
+
+TEST_F_TIMEOUT(stuck, fork, 60)
+{
+	if (!starve_possible())
+		SKIP(return, "needs two CPUs");
+	stuck_in_fork(_metadata, &self->scene, true);
+}
+
+/* The list of robust futexes is where fork() has been already */
+TEST_F_TIMEOUT(stuck, fork_list_locked, 60)
+{
+	if (!starve_possible())
+		SKIP(return, "needs two CPUs");
+	stuck_in_fork(_metadata, &self->scene, false);
+}
+
+int main(int argc, char **argv)
+{
+	probe_disposable(&argc, argv);
+	return test_harness_run(argc, argv);
+}
