@@ -62,7 +62,7 @@ kernel_complaints() {
 declare -A prepared
 prepare_kernel() {
 	if [ -z "${prepared[guest]-}" ]; then
-		make_initramfs
+		make_initramfs die
 		prepared[guest]=1
 	fi
 	if [ -z "${prepared[$1]-}" ]; then

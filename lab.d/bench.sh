@@ -1,0 +1,75 @@
+# shellcheck shell=bash
+# shellcheck source=lab.d/measure.sh
+. "$top/lab.d/measure.sh"
+
+bench_help() {
+	cat <<-'H'
+		usage: lab bench [--runs N] [SCENARIO...] [KEY=VALUE...]
+
+		Measures each scenario on the stock and the patched kernel by turns, N times (5),
+		and prints medians, their ratio and the range; build/bench.txt keeps the table,
+		build/bench.svg shows it, build/bench/ has every run. KEY=VALUE goes to oom_bench,
+		for example mb=256.
+
+		scenarios: dstate mmap_lock hog_dstate hog_mmap_lock burst futex mrelease spinners
+		natural
+	H
+}
+
+# One row per figure in milliseconds: median and range of both kernels.
+draw_bench() {
+	local dir=$1 svg=$2 name key words row=0 value
+
+	shift 2
+	need gnuplot:gnuplot-nox
+	: >"$dir/bench.dat"
+	for name; do
+		while read -r key words; do
+			[[ $key == *_ms ]] || continue
+			row=$((row + 1))
+			# What never came is drawn at the right edge.
+			read -r -a value < <(results "$dir" "$name" "$key" | sed -e 's/never/100000/g' -e 's/\(^\| \)-/\1NaN/g')
+			printf '%d "%s\\n%s" %s\n' "$row" "$name" "${words//_/ }" "${value[*]}" >>"$dir/bench.dat"
+		done < <(scenario_figures "$name" "$dir")
+	done
+	[ "$row" -gt 0 ] || return 0
+	{
+		printf "set terminal svg size 900,%d font 'sans,14' background '#ffffff'\n" $((110 + 52 * row))
+		printf "set output '%s'\ndata = '%s'\nrows = %d\n" "$svg" "$dir/bench.dat" "$row"
+		cat "$top/lab.d/bench.gp"
+	} >"$dir/bench.gp"
+	gnuplot "$dir/bench.gp" >"$log/gnuplot.log" 2>&1 || die "gnuplot fails: $(grep -m1 . "$log/gnuplot.log")"
+}
+
+cmd_bench() {
+	local names=() runs=5 dir=$build/bench
+
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--help) bench_help && return ;;
+		--runs)
+			value_of "$1" $#
+			is_number "$2" "$1" 1 1000
+			runs=$2
+			shift
+			;;
+		-*) refuse "lab bench knows no \"$1\"" ;;
+		*=*)
+			[[ $1 =~ ^[a-z_]+=[0-9]+$ ]] || refuse "\"$1\" is no option of oom_bench: KEY=NUMBER is needed"
+			bench_arguments+=("$1")
+			;;
+		*)
+			known_scenario "$1" || refuse "no scenario \"$1\": $bench_scenarios are known"
+			names+=("$1")
+			;;
+		esac
+		shift
+	done
+	# shellcheck disable=SC2206
+	[ ${#names[@]} -gt 0 ] || names=($bench_scenarios)
+	measure "$dir" "$runs" "${names[@]}"
+	print_table "$dir" "$runs" "${names[@]}" | tee "$build/bench.txt"
+	draw_bench "$dir" "$build/bench.svg" "${names[@]}"
+	say "drawn: $build/bench.svg; the table again: $build/bench.txt"
+	complete "$dir" "${names[@]}" || die 'not every scenario gave a result'
+}
