@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -353,6 +354,22 @@ static void serve(struct hold *hold, int dev)
 	}
 }
 
+/*
+ * Dirty pages of a FUSE mount have a tight limit of their own, and then it is
+ * the flusher that writes the one page of hold_in_mmap(), too early.
+ */
+static void lift_dirty_limit(struct hold *hold)
+{
+	char path[96];
+	struct stat st;
+
+	if (stat(hold->dir, &st))
+		return;
+	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/strict_limit",
+		 major(st.st_dev), minor(st.st_dev));
+	probe_write(path, "0");
+}
+
 int hold_start(struct hold *hold)
 {
 	char options[128];
@@ -388,6 +405,7 @@ int hold_start(struct hold *hold)
 		serve(hold, dev);
 	/* Only the server has it: when it is gone all waits end */
 	close(dev);
+	lift_dirty_limit(hold);
 	return 0;
 
 fail:
