@@ -60,16 +60,14 @@ shell_files() {
 }
 
 check_lab_shellcheck() {
-	local file bad=0
+	local bad=0
 
 	need shellcheck:shellcheck
 	cd "$top" || return
-	for file in $(shell_files); do
-		case $file in
-		lab.d/init) shellcheck -s dash "$file" || bad=1 ;;
-		*) shellcheck -x "$file" || bad=1 ;;
-		esac
-	done
+	# Each file by itself: following what they source takes ten times as long.
+	# shellcheck disable=SC2046
+	shellcheck -e SC1091 $(shell_files | grep -vx lab.d/init) || bad=1
+	shellcheck -s dash lab.d/init || bad=1
 	return $bad
 }
 

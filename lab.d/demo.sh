@@ -14,10 +14,14 @@ demo_help() {
 	H
 }
 
-# The samples of one run as columns: seconds since the kill, MB free, MB of the hog.
+# One run's samples, as many as a picture needs: seconds since the kill, MB free, MB of the hog.
 samples() {
 	sed -n -E 's/^SAMPLE .*t_ms=([-0-9.]+) free_kb=([0-9]+) hog_kb=([0-9]+).*/\1 \2 \3/p' "$1" |
-		awk '{ printf "%.4f %.1f %.1f\n", $1 / 1000, $2 / 1024, $3 / 1024 }'
+		awk 'BEGIN { next_ms = -1e9 }
+		$1 > -520 && $1 < 4520 && $1 >= next_ms {
+			printf "%.3f %.0f %.0f\n", $1 / 1000, $2 / 1024, $3 / 1024
+			next_ms = $1 + 19
+		}'
 }
 
 draw_demo() {
@@ -34,10 +38,10 @@ draw_demo() {
 		printf "set terminal svg size %d,600 font 'sans,15' background '#ffffff'\n" $((160 + 270 * $#))
 		printf "set output '%s'\n" "$svg"
 		cat "$top/lab.d/demo.gp"
-		printf 'set multiplot layout 2,%d columnsfirst margins 0.07,0.985,0.11,0.86 spacing 0.018,0.09\n' $#
+		printf 'set multiplot layout 2,%d columnsfirst margins 0.07,0.985,0.15,0.86 spacing 0.018,0.09\n' $#
 		for name; do
 			for kind in stock patched; do
-				demo_panel "$dir" "$name" "$kind" $n $#
+				demo_panel "$dir" "$name" "$kind" $n
 			done
 			n=$((n + 1))
 		done
@@ -47,22 +51,20 @@ draw_demo() {
 }
 
 demo_panel() {
-	local dir=$1 name=$2 kind=$3 n=$4 hog=
+	local dir=$1 name=$2 kind=$3 n=$4
 
-	printf "unset key\nset format y ''\nunset ylabel\nset format x ''\nunset xlabel\nunset title\n"
+	printf "set format y ''\nunset ylabel\nset format x ''\nunset xlabel\nunset title\n"
+	[ "$n$kind" = 0stock ] || printf 'unset label\nunset arrow 2\nunset arrow 3\n'
 	if [ "$n" -eq 0 ]; then
 		printf "set format y '%%g'\nset ylabel '%s: MB'\n" "$kind"
-		[ "$kind" = patched ] || echo 'set key at screen 0.5,0.995 center top horizontal samplen 4'
 	fi
 	if [ "$kind" = stock ]; then
 		printf "set title '%s' noenhanced offset 0,-0.6\n" "$name"
 	else
 		printf "set format x '%%g'\nset xlabel 's since the kill'\n"
 	fi
-	# The first panel carries the key of both lines, whether it has a hog or not.
-	hog="'$dir/$kind-$name.dat' using 1:(\$3 > 0 ? \$3 : NaN) with linespoints linestyle 2 notitle"
-	[ "$n" -ne 0 ] || hog="NaN with linespoints linestyle 2 title 'memory that the hog has'"
-	printf "plot '%s' using 1:2 with linespoints linestyle 1 title 'free memory', %s\n" "$dir/$kind-$name.dat" "$hog"
+	printf "plot '%s' using 1:2 with linespoints linestyle 1, '' using 1:(\$3 > 0 ? \$3 : NaN) with linespoints linestyle 2\n" \
+		"$dir/$kind-$name.dat"
 }
 
 cmd_demo() {
