@@ -47,8 +47,7 @@ needs_series() {
 
 scratch() {
 	need git:git patch:patch
-	work=$(mktemp -d "$build/check.XXXXXX")
-	at_exit "rm -rf '$work'"
+	scratch_dir work check
 }
 
 shell_files() {

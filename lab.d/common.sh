@@ -52,6 +52,27 @@ check_environment() {
 	[ -z "${KERNEL_SOURCE-}" ] || [ -e "$KERNEL_SOURCE" ] ||
 		refuse "KERNEL_SOURCE is $KERNEL_SOURCE: there is no such file or directory"
 	mkdir -p "$build" "$log"
+	sweep_scratch
+}
+
+# scratch_dir VARIABLE NAME: a folder of this run alone, which goes when it ends.
+scratch_dir() {
+	local -n scratch_path=$1
+
+	mkdir -p "$build/tmp"
+	scratch_path=$(mktemp -d "$build/tmp/$$.$2.XXXXXX")
+	at_exit "rm -rf '$scratch_path'"
+}
+
+# What runs that were killed outright have left.
+sweep_scratch() {
+	local dir pid
+
+	for dir in "$build/tmp"/*; do
+		pid=${dir##*/}
+		pid=${pid%%.*}
+		[ ! -d "$dir" ] || kill -0 "$pid" 2>/dev/null || rm -rf "$dir"
+	done
 }
 
 # is_number VALUE NAME MIN MAX: the value as a whole number within its limits, or out.

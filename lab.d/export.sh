@@ -5,8 +5,7 @@
 export_series() {
 	local dir=$1 signoff=$2 work old name
 
-	work=$(mktemp -d "$build/export.XXXXXX")
-	at_exit "rm -rf '$work'"
+	scratch_dir work export
 	owners "$work/owners" || return 1
 	mini_repo "$work/repo" "$work/owners" || return 1
 	drop_adds "$work/repo"

@@ -124,8 +124,7 @@ run_guest() {
 
 	[ -n "$g_accel" ] || guest_accel "$kind"
 	g_console=$log/$name-$kind.console g_out=$log/$name-$kind.out
-	dir=$(mktemp -d "$build/run.XXXXXX")
-	at_exit "rm -rf '$dir'"
+	scratch_dir dir run
 	pack_run "$dir" "$command"
 	guest_command "$kind" "$dir"
 	mkfifo "$dir/keys" "$dir/idle"
@@ -179,8 +178,7 @@ run_guest_shell() {
 	local kind=$1 dir
 
 	guest_accel "$kind"
-	dir=$(mktemp -d "$build/run.XXXXXX")
-	at_exit "rm -rf '$dir'"
+	scratch_dir dir run
 	pack_run "$dir" ''
 	guest_command "$kind" "$dir"
 	say "exit or Ctrl-D in the guest powers it off; Ctrl-A X ends QEMU"

@@ -31,7 +31,7 @@ copy_with_libraries() {
 # the patched kernel; the same binaries then run on every kernel. Given: what to
 # do when they do not build, die or say.
 build_selftests() {
-	local broken='' source=$build/patched/tools/testing/selftests out=$build/patched/o
+	local source=$build/patched/tools/testing/selftests out=$build/patched/o
 
 	rm -rf "$selftests"
 	mkdir -p "$selftests/mm"
@@ -55,13 +55,23 @@ build_selftests() {
 
 # make_initramfs [die|say]: see build_selftests.
 make_initramfs() {
-	local root fd
+	local root fd made_of broken=''
 
 	need busybox:busybox-static cpio:cpio
 	fetch_base
-	lock patched fd
-	update_tree "$build/patched"
 	mkdir -p "$guest"
+	lock patched fd
+	made_of=$({
+		cat "$base/.lab-source" "$top/lab.d/init"
+		stat -c %Y "$(command -v busybox)" "$(command -v gcc)"
+		series_fingerprint
+	} | sha256sum)
+	if [ "$(cat "$guest/.lab-built" 2>/dev/null)" = "$made_of" ]; then
+		unlock fd
+		return
+	fi
+	rm -f "$guest/.lab-built"
+	update_tree "$build/patched"
 	build_selftests "${1:-die}"
 	unlock fd
 	lock guest fd
@@ -76,6 +86,7 @@ make_initramfs() {
 	# shellcheck disable=SC2046
 	copy_with_libraries "$root" $(find "$selftests" -type f -perm -u+x)
 	pack "$root" "$guest/base.cpio"
+	[ -n "$broken" ] || printf '%s\n' "$made_of" >"$guest/.lab-built"
 	unlock fd
 }
 

@@ -111,14 +111,15 @@ kernel_fingerprint() {
 
 # build_kernel KIND: bzImage and modules, incrementally.
 build_kernel() {
-	local kind=$1 fd out start=$SECONDS total built version
+	local kind=$1 fd out start=$SECONDS total built version made_of
 
 	need gcc:gcc make:make flex:flex bison:bison bc:bc perl:perl depmod:kmod patch:patch git:git \
 		/usr/include/stdio.h:libc6-dev /usr/include/gelf.h:libelf-dev /usr/include/openssl/evp.h:libssl-dev
 	fetch_base
 	lock "$(kernel_tree "$kind" | sed 's|.*/||')" fd
 	out=$(kernel_out "$kind")
-	if [ "$(cat "$out/.lab-built" 2>/dev/null)" = "$(kernel_fingerprint "$kind")" ]; then
+	made_of=$(kernel_fingerprint "$kind")
+	if [ "$(cat "$out/.lab-built" 2>/dev/null)" = "$made_of" ]; then
 		unlock fd
 		return
 	fi
@@ -137,7 +138,7 @@ build_kernel() {
 		kernel_make "$kind" -s INSTALL_MOD_PATH="$out/.lab-modules" modules_install >>"$log/build-$kind.log" 2>&1 ||
 			die "the $kind kernel's modules cannot be installed: see $log/build-$kind.log"
 	fi
-	kernel_fingerprint "$kind" >"$out/.lab-built"
+	printf '%s\n' "$made_of" >"$out/.lab-built"
 	unlock fd
 	version=$(cat "$out/include/config/kernel.release")
 	say "kernel $kind: $version, $built objects built in $(elapsed $((SECONDS - start)))"

@@ -137,14 +137,14 @@ mini_base() {
 	done
 }
 
+orphans_named=
 # update_tree TREE [COUNT]: TREE is the base with the first COUNT patches (all of them
 # unless told) and their own files in it. Only files whose content changes are
 # written, so that a build after it is incremental.
 update_tree() {
 	local tree=$1 count=${2:-} stage paths path patch n=0 orphans=1
 
-	stage=$(mktemp -d "$build/stage.XXXXXX")
-	at_exit "rm -rf '$stage'"
+	scratch_dir stage stage
 	paths=$stage/.lab-paths
 	mini_base "$stage/tree"
 	# In the middle of the work a file may have no patch yet: build it all the same.
@@ -157,7 +157,8 @@ update_tree() {
 		copy_own "$repo" "$stage/tree" $(awk -v p="$patch" '$1 == p { print $2 }' "$stage/owners")
 	done
 	if [ -z "$count" ] && [ $orphans = 0 ]; then
-		say "of our own files $(grep -c 'belongs to no patch' "$stage/complaints") belong to no patch (lab series names them); they are built all the same"
+		[ -n "$orphans_named" ] || say "of our own files $(grep -c 'belongs to no patch' "$stage/complaints") belong to no patch (lab series names them); they are built all the same"
+		orphans_named=1
 		grep -v 'belongs to no patch' "$stage/complaints" >&2 || :
 		# shellcheck disable=SC2046
 		copy_own "$repo" "$stage/tree" $(own_files)

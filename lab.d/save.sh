@@ -66,8 +66,7 @@ cmd_save() {
 		die "build/tree has changes that are not committed: $(lab_git -C "$tree" status --porcelain | head -n 1)"
 	[ -n "$force" ] || [ "$(series_fingerprint)" = "$(cat "$tree/.git/lab-taken")" ] ||
 		die "patches/ or our own files changed since lab tree: lab save --force overwrites them"
-	out=$(mktemp -d "$build/save.XXXXXX")
-	at_exit "rm -rf '$out'"
+	scratch_dir out save
 	save_commits "$tree" "$out" || exit 1
 	put_back "$out"
 	lab_git -C "$tree" update-ref refs/lab/series HEAD

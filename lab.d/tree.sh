@@ -27,7 +27,7 @@ tree_unsaved() {
 }
 
 cmd_tree() {
-	local force='' fd list
+	local force='' fd work list
 
 	while [ $# -gt 0 ]; do
 		case $1 in
@@ -40,8 +40,8 @@ cmd_tree() {
 	need git:git patch:patch
 	fetch_base
 	lock tree fd
-	list=$(mktemp "$build/owners.XXXXXX")
-	at_exit "rm -f '$list'"
+	scratch_dir work tree
+	list=$work/owners
 	owners "$list" || exit 1
 	[ -n "$force" ] || ! tree_unsaved ||
 		die "build/tree has work that is not saved: lab save keeps it, lab tree --force drops it"
