@@ -118,8 +118,8 @@ static int make_file(size_t size, __u64 salt)
 	return fd;
 }
 
-FIXTURE(memory)
-{
+/* What a test has set up */
+struct stage {
 	struct scene scene;
 	struct victim victim;
 	struct {
@@ -129,6 +129,11 @@ FIXTURE(memory)
 	int nr_settings;
 	char mount[64];
 	int loop;
+};
+
+FIXTURE(memory)
+{
+	struct stage stage;
 };
 
 FIXTURE_VARIANT(memory)
@@ -149,35 +154,35 @@ FIXTURE_VARIANT_ADD(memory, mmap_lock)
 
 FIXTURE_SETUP(memory)
 {
-	int err = scene_start(&self->scene);
+	int err = scene_start(&self->stage.scene);
 
-	self->loop = -1;
+	self->stage.loop = -1;
 	if (err == -ENODEV)
 		SKIP(return, "no FUSE");
 	ASSERT_EQ(0, err);
-	self->victim = (struct victim){
+	self->stage.victim = (struct victim){
 		.mb = OWN_MB,
 		.stuck = variant->stuck,
-		.hold = &self->scene.hold,
+		.hold = &self->stage.scene.hold,
 	};
 }
 
 /* Until the end of the test. Return: 0 or -errno */
-static int setting(FIXTURE_DATA(memory) *self, const char *path,
+static int setting(struct stage *stage, const char *path,
 		   const char *value)
 {
-	int i = self->nr_settings;
+	int i = stage->nr_settings;
 	int err;
 
-	snprintf(self->setting[i].path, sizeof(self->setting[i].path), "%s",
+	snprintf(stage->setting[i].path, sizeof(stage->setting[i].path), "%s",
 		 path);
-	err = probe_read(path, self->setting[i].before,
-			 sizeof(self->setting[i].before));
+	err = probe_read(path, stage->setting[i].before,
+			 sizeof(stage->setting[i].before));
 	if (err < 0)
 		return err;
 	err = probe_write(path, value);
 	if (!err)
-		self->nr_settings++;
+		stage->nr_settings++;
 	return err;
 }
 
@@ -192,57 +197,57 @@ static char *setting_before(char *before)
 	return from + 1;
 }
 
-static void unmount_disk(FIXTURE_DATA(memory) *self)
+static void unmount_disk(struct stage *stage)
 {
-	if (*self->mount) {
-		umount2(self->mount, MNT_DETACH);
-		rmdir(self->mount);
+	if (*stage->mount) {
+		umount2(stage->mount, MNT_DETACH);
+		rmdir(stage->mount);
 	}
-	if (self->loop >= 0) {
-		ioctl(self->loop, LOOP_CLR_FD);
-		close(self->loop);
+	if (stage->loop >= 0) {
+		ioctl(stage->loop, LOOP_CLR_FD);
+		close(stage->loop);
 	}
-	*self->mount = '\0';
-	self->loop = -1;
+	*stage->mount = '\0';
+	stage->loop = -1;
 }
 
 FIXTURE_TEARDOWN(memory)
 {
-	hold_release_all(&self->scene.hold);
-	victim_stop(&self->victim);
-	unmount_disk(self);
-	while (self->nr_settings--) {
-		int i = self->nr_settings;
+	hold_release_all(&self->stage.scene.hold);
+	victim_stop(&self->stage.victim);
+	unmount_disk(&self->stage);
+	while (self->stage.nr_settings--) {
+		int i = self->stage.nr_settings;
 
-		probe_write(self->setting[i].path,
-			    setting_before(self->setting[i].before));
+		probe_write(self->stage.setting[i].path,
+			    setting_before(self->stage.setting[i].before));
 	}
-	scene_stop(&self->scene);
+	scene_stop(&self->stage.scene);
 }
 
 /* The victim is there: kill it, and wait until @mb megabytes are back */
-static void reap(struct __test_metadata *_metadata, FIXTURE_DATA(memory) *self,
+static void reap(struct __test_metadata *_metadata, struct stage *stage,
 		 size_t mb)
 {
-	struct scene *scene = &self->scene;
+	struct scene *scene = &stage->scene;
 
 	EXPECT_LE(0, scene_kill(scene, mb, 1000));
-	EXPECT_TRUE(victim_reaped(&scene->log, self->victim.pid, 1000));
+	EXPECT_TRUE(victim_reaped(&scene->log, stage->victim.pid, 1000));
 	EXPECT_TRUE(bystander_intact(&scene->bystander));
-	EXPECT_FALSE(victim_given_up(&scene->log, self->victim.pid));
-	EXPECT_FALSE(victim_gone(&self->victim, 0));
+	EXPECT_FALSE(victim_given_up(&scene->log, stage->victim.pid));
+	EXPECT_FALSE(victim_gone(&stage->victim, 0));
 }
 
 /* Let the victim go, and look whether everything is in order then */
 static void let_go(struct __test_metadata *_metadata,
-		   FIXTURE_DATA(memory) *self)
+		   struct stage *stage)
 {
-	struct scene *scene = &self->scene;
+	struct scene *scene = &stage->scene;
 	const char *complaint;
 
 	hold_release_all(&scene->hold);
-	EXPECT_TRUE(victim_gone(&self->victim, 5000));
-	EXPECT_TRUE(victim_killed(&self->victim));
+	EXPECT_TRUE(victim_gone(&stage->victim, 5000));
+	EXPECT_TRUE(victim_killed(&stage->victim));
 	EXPECT_TRUE(bystander_intact(&scene->bystander));
 	/* The mm may go a little later: the reaper may be the last with it */
 	probe_sleep_ms(100);
@@ -252,24 +257,19 @@ static void let_go(struct __test_metadata *_metadata,
 }
 
 static void reap_and_let_go(struct __test_metadata *_metadata,
-			    FIXTURE_DATA(memory) *self, size_t mb)
+			    struct stage *stage, size_t mb)
 {
-	reap(_metadata, self, mb);
-	let_go(_metadata, self);
+	reap(_metadata, stage, mb);
+	let_go(_metadata, stage);
 }
 
-/* Start the victim; skips the test if its kind of memory is not to be had */
-#define START(body_, arg_)						\
-do {									\
-	int start_err;							\
-									\
-	self->victim.body = body_;					\
-	self->victim.arg = arg_;					\
-	start_err = victim_start(&self->victim);			\
-	if (start_err == -ENOSYS || start_err == -EOPNOTSUPP)		\
-		SKIP(return, "this kernel has none");			\
-	ASSERT_EQ(0, start_err);					\
-} while (0)
+static void start(struct __test_metadata *_metadata, struct stage *stage,
+		  int (*body)(struct victim *victim), void *arg)
+{
+	stage->victim.body = body;
+	stage->victim.arg = arg;
+	ASSERT_EQ(0, victim_start(&stage->victim));
+}
 
 /* What /proc/self says about a memory of the caller, in kB */
 static long rollup_kb(const char *name)
@@ -308,9 +308,9 @@ static long status_kb(pid_t pid, const char *name)
 
 TEST_F(memory, anonymous)
 {
-	self->victim.mb = SCENE_MB;
-	START(NULL, NULL);
-	reap_and_let_go(_metadata, self, SCENE_MB);
+	self->stage.victim.mb = SCENE_MB;
+	start(_metadata, &self->stage, NULL, NULL);
+	reap_and_let_go(_metadata, &self->stage, SCENE_MB);
 }
 
 static int report_huge(struct victim *victim)
@@ -321,15 +321,15 @@ static int report_huge(struct victim *victim)
 
 TEST_F(memory, huge_pages)
 {
-	self->victim.mb = SCENE_MB;
-	self->victim.huge = true;
+	self->stage.victim.mb = SCENE_MB;
+	self->stage.victim.huge = true;
 	if (access(THP, F_OK))
 		SKIP(return, "no transparent huge pages");
-	START(report_huge, NULL);
+	start(_metadata, &self->stage, report_huge, NULL);
 	scene_print("%d kB in huge pages",
-		    self->victim.shared->flag[FIGURE]);
-	ASSERT_LT(0, self->victim.shared->flag[FIGURE]);
-	reap_and_let_go(_metadata, self, SCENE_MB);
+		    self->stage.victim.shared->flag[FIGURE]);
+	ASSERT_LT(0, self->stage.victim.shared->flag[FIGURE]);
+	reap_and_let_go(_metadata, &self->stage, SCENE_MB);
 }
 
 /* Half of each huge page is gone already, or has other rights */
@@ -346,13 +346,13 @@ static int split_huge(struct victim *victim)
 
 TEST_F(memory, huge_pages_split)
 {
-	self->victim.mb = SCENE_MB;
-	self->victim.huge = true;
+	self->stage.victim.mb = SCENE_MB;
+	self->stage.victim.huge = true;
 	if (access(THP, F_OK))
 		SKIP(return, "no transparent huge pages");
-	START(split_huge, NULL);
+	start(_metadata, &self->stage, split_huge, NULL);
 	/* A huge page goes when the last of it goes: all that is left must */
-	reap_and_let_go(_metadata, self, SCENE_MB * 3 / 4);
+	reap_and_let_go(_metadata, &self->stage, SCENE_MB * 3 / 4);
 }
 
 static int touch_huge(struct victim *victim)
@@ -363,7 +363,7 @@ static int touch_huge(struct victim *victim)
 	if (!mem)
 		return -errno;
 	if (madvise(mem, MB * PROBE_MB, MADV_HUGEPAGE))
-		return -EOPNOTSUPP;
+		return -errno;
 	for (at = 0; at < MB * PROBE_MB; at += PAGE)
 		mem[at] = 1;
 	return 0;
@@ -374,18 +374,18 @@ TEST_F(memory, middle_sized_pages)
 	char count[64] = "0";
 	long before;
 
-	if (setting(self, THP "/hugepages-2048kB/enabled", "never") ||
-	    setting(self, THP "/hugepages-64kB/enabled", "always"))
+	if (setting(&self->stage, THP "/hugepages-2048kB/enabled", "never") ||
+	    setting(&self->stage, THP "/hugepages-64kB/enabled", "always"))
 		SKIP(return, "no transparent huge pages of several sizes");
 	probe_read(THP "/hugepages-64kB/stats/anon_fault_alloc", count,
 		   sizeof(count));
 	before = atol(count);
-	START(touch_huge, NULL);
+	start(_metadata, &self->stage, touch_huge, NULL);
 	probe_read(THP "/hugepages-64kB/stats/anon_fault_alloc", count,
 		   sizeof(count));
 	scene_print("%ld pages of 64 kB", atol(count) - before);
 	EXPECT_LT(MB * 16 * 9 / 10, atol(count) - before);
-	reap_and_let_go(_metadata, self, OWN_MB + MB);
+	reap_and_let_go(_metadata, &self->stage, OWN_MB + MB);
 }
 
 /* The swap areas in use, and whether they have been taken out of use */
@@ -472,10 +472,10 @@ static long zram_used_kb(void)
 }
 
 static void reap_swapped(struct __test_metadata *_metadata,
-			 FIXTURE_DATA(memory) *self, bool zram)
+			 struct stage *stage, bool zram)
 {
 	long before, used_before = zram_used_kb(), after, used;
-	struct victim *victim = &self->victim;
+	struct victim *victim = &stage->victim;
 	long want = MB * 1024 * 9 / 10;
 	bool back;
 
@@ -485,7 +485,7 @@ static void reap_swapped(struct __test_metadata *_metadata,
 	before = probe_meminfo_kb("SwapFree");
 
 	/* What it has besides, and in the case of zram what zram needed */
-	EXPECT_LE(0, scene_kill(&self->scene, OWN_MB, 1000));
+	EXPECT_LE(0, scene_kill(&stage->scene, OWN_MB, 1000));
 	back = probe_wait(probe_meminfo_kb("SwapFree") - before >= want, 1000);
 	after = probe_meminfo_kb("SwapFree");
 	used = zram_used_kb();
@@ -497,9 +497,9 @@ static void reap_swapped(struct __test_metadata *_metadata,
 			    used_before, used);
 		EXPECT_GT(used_before + MB * 1024 * 2 / 10, used);
 	}
-	EXPECT_TRUE(victim_reaped(&self->scene.log, victim->pid, 1000));
-	EXPECT_FALSE(victim_given_up(&self->scene.log, victim->pid));
-	let_go(_metadata, self);
+	EXPECT_TRUE(victim_reaped(&stage->scene.log, victim->pid, 1000));
+	EXPECT_FALSE(victim_given_up(&stage->scene.log, victim->pid));
+	let_go(_metadata, stage);
 }
 
 TEST_F_TIMEOUT(memory, swapped_to_disk, 60)
@@ -508,7 +508,7 @@ TEST_F_TIMEOUT(memory, swapped_to_disk, 60)
 	bool have = use_swaps(&swaps, false);
 
 	if (have)
-		reap_swapped(_metadata, self, false);
+		reap_swapped(_metadata, &self->stage, false);
 	restore_swaps(&swaps);
 	if (!have)
 		SKIP(return, "no swap disk");
@@ -520,7 +520,7 @@ TEST_F_TIMEOUT(memory, swapped_to_zram, 60)
 	bool have = use_swaps(&swaps, true);
 
 	if (have)
-		reap_swapped(_metadata, self, true);
+		reap_swapped(_metadata, &self->stage, true);
 	restore_swaps(&swaps);
 	if (!have)
 		SKIP(return, "no swap on zram");
@@ -538,14 +538,14 @@ TEST_F(memory, mlocked)
 {
 	long locked;
 
-	self->victim.mb = SCENE_MB;
-	START(lock_memory, NULL);
-	reap(_metadata, self, SCENE_MB);
+	self->stage.victim.mb = SCENE_MB;
+	start(_metadata, &self->stage, lock_memory, NULL);
+	reap(_metadata, &self->stage, SCENE_MB);
 	locked = probe_meminfo_kb("Mlocked");
 	scene_print("%d kB locked, then %ld kB of all",
-		    self->victim.shared->flag[FIGURE], locked);
-	EXPECT_LE(SCENE_MB * 1024, self->victim.shared->flag[FIGURE]);
-	let_go(_metadata, self);
+		    self->stage.victim.shared->flag[FIGURE], locked);
+	EXPECT_LE(SCENE_MB * 1024, self->stage.victim.shared->flag[FIGURE]);
+	let_go(_metadata, &self->stage);
 }
 
 static long ksm_pages(const char *name)
@@ -595,9 +595,9 @@ TEST_F_TIMEOUT(memory, merged, 60)
 	char *mine;
 	bool back;
 
-	if (setting(self, KSM "/pages_to_scan", "20000") ||
-	    setting(self, KSM "/sleep_millisecs", "10") ||
-	    setting(self, KSM "/run", "1"))
+	if (setting(&self->stage, KSM "/pages_to_scan", "20000") ||
+	    setting(&self->stage, KSM "/sleep_millisecs", "10") ||
+	    setting(&self->stage, KSM "/run", "1"))
 		SKIP(return, "no KSM");
 	mine = map_anon(size);
 	ASSERT_NE(NULL, mine);
@@ -605,19 +605,19 @@ TEST_F_TIMEOUT(memory, merged, 60)
 	fill_alike(mine, size);
 	ASSERT_EQ(0, madvise(mine, size, MADV_MERGEABLE));
 
-	START(merge, NULL);
-	EXPECT_LE(KSM_PAGES * 9 / 10, self->victim.shared->flag[FIGURE]);
-	reap(_metadata, self, OWN_MB);
-	back = probe_wait(status_kb(self->victim.pid, "RssAnon") <
+	start(_metadata, &self->stage, merge, NULL);
+	EXPECT_LE(KSM_PAGES * 9 / 10, self->stage.victim.shared->flag[FIGURE]);
+	reap(_metadata, &self->stage, OWN_MB);
+	back = probe_wait(status_kb(self->stage.victim.pid, "RssAnon") <
 			  KSM_MB * 1024 / 10, 1000);
-	rss = status_kb(self->victim.pid, "RssAnon");
+	rss = status_kb(self->stage.victim.pid, "RssAnon");
 	scene_print("%d of %d pages shared, RssAnon %ld kB when reaped",
-		    self->victim.shared->flag[FIGURE], KSM_PAGES, rss);
+		    self->stage.victim.shared->flag[FIGURE], KSM_PAGES, rss);
 	EXPECT_TRUE(back);
 	for (at = 0; at < size; at += 16 * PAGE)
 		wrong += differing(mine + at, 16 * PAGE, KSM_SALT);
 	EXPECT_EQ(0, wrong);
-	let_go(_metadata, self);
+	let_go(_metadata, &self->stage);
 	for (at = 0; at < size; at += 16 * PAGE)
 		wrong += differing(mine + at, 16 * PAGE, KSM_SALT);
 	EXPECT_EQ(0, wrong);
@@ -674,17 +674,17 @@ static int have_child(struct victim *victim)
 }
 
 static void reap_parent(struct __test_metadata *_metadata,
-			FIXTURE_DATA(memory) *self)
+			struct stage *stage)
 {
-	struct victim *victim = &self->victim;
+	struct victim *victim = &stage->victim;
 
 	victim->body = have_child;
 	ASSERT_EQ(0, victim_start(victim));
 	EXPECT_TRUE(child_intact(victim));
 	/* The child must not give back what it got from the victim alone */
-	reap(_metadata, self, MB / 2);
+	reap(_metadata, stage, MB / 2);
 	EXPECT_TRUE(child_intact(victim));
-	let_go(_metadata, self);
+	let_go(_metadata, stage);
 	EXPECT_TRUE(child_intact(victim));
 	victim->shared->flag[STOP] = 1;
 	probe_sleep_ms(50);
@@ -692,15 +692,15 @@ static void reap_parent(struct __test_metadata *_metadata,
 
 TEST_F(memory, shared_with_child)
 {
-	reap_parent(_metadata, self);
+	reap_parent(_metadata, &self->stage);
 }
 
 TEST_F(memory, huge_pages_shared_with_child)
 {
 	if (access(THP, F_OK))
 		SKIP(return, "no transparent huge pages");
-	self->victim.huge = true;
-	reap_parent(_metadata, self);
+	self->stage.victim.huge = true;
+	reap_parent(_metadata, &self->stage);
 }
 
 struct inherited {
@@ -728,10 +728,10 @@ TEST_F(memory, shared_with_parent)
 	inherited.mem = map_anon(inherited.size);
 	ASSERT_NE(NULL, inherited.mem);
 	fill(inherited.mem, inherited.size, 1);
-	START(be_child, &inherited);
-	reap(_metadata, self, MB / 2);
+	start(_metadata, &self->stage, be_child, &inherited);
+	reap(_metadata, &self->stage, MB / 2);
 	EXPECT_EQ(0, differing(inherited.mem, inherited.size, 1));
-	let_go(_metadata, self);
+	let_go(_metadata, &self->stage);
 	EXPECT_EQ(0, differing(inherited.mem, inherited.size, 1));
 	munmap(inherited.mem, inherited.size);
 }
@@ -788,14 +788,14 @@ static void check_file(struct __test_metadata *_metadata, int fd, bool fresh)
 }
 
 static void reap_file_mapper(struct __test_metadata *_metadata,
-			     FIXTURE_DATA(memory) *self, int fd)
+			     struct stage *stage, int fd)
 {
-	self->victim.body = map_file_privately;
-	self->victim.arg = &fd;
-	ASSERT_EQ(0, victim_start(&self->victim));
-	reap(_metadata, self, OWN_MB + FILE_MB);
+	stage->victim.body = map_file_privately;
+	stage->victim.arg = &fd;
+	ASSERT_EQ(0, victim_start(&stage->victim));
+	reap(_metadata, stage, OWN_MB + FILE_MB);
 	check_file(_metadata, fd, false);
-	let_go(_metadata, self);
+	let_go(_metadata, stage);
 	check_file(_metadata, fd, false);
 }
 
@@ -804,7 +804,7 @@ TEST_F(memory, private_file)
 	int fd = make_file(FILE_MB * PROBE_MB, 4);
 
 	ASSERT_LE(0, fd);
-	reap_file_mapper(_metadata, self, fd);
+	reap_file_mapper(_metadata, &self->stage, fd);
 	close(fd);
 }
 
@@ -828,7 +828,7 @@ static bool run_mkfs(const char *path)
 }
 
 /* An ext4 file system on a loop device on a file. Return: NULL or why not */
-static const char *mount_disk(FIXTURE_DATA(memory) *self, int image)
+static const char *mount_disk(struct stage *stage, int image)
 {
 	char path[64];
 	int control, number;
@@ -839,51 +839,51 @@ static const char *mount_disk(FIXTURE_DATA(memory) *self, int image)
 	number = ioctl(control, LOOP_CTL_GET_FREE);
 	close(control);
 	snprintf(path, sizeof(path), "/dev/loop%d", number);
-	self->loop = open(path, O_RDWR | O_CLOEXEC);
-	if (self->loop < 0)
+	stage->loop = open(path, O_RDWR | O_CLOEXEC);
+	if (stage->loop < 0)
 		return "no loop device";
 	if (ftruncate(image, (FILE_MB + 24) * PROBE_MB) ||
-	    ioctl(self->loop, LOOP_SET_FD, image))
+	    ioctl(stage->loop, LOOP_SET_FD, image))
 		return "no loop device for the file";
 	if (!run_mkfs(path))
 		return "no mkfs.ext4 or mke2fs";
 	/* What is open for writing cannot be mounted */
-	close(self->loop);
-	self->loop = open(path, O_RDONLY | O_CLOEXEC);
-	snprintf(self->mount, sizeof(self->mount), "/tmp/oom_reaper.fs.XXXXXX");
-	if (!mkdtemp(self->mount) || mount(path, self->mount, "ext4", 0, NULL))
+	close(stage->loop);
+	stage->loop = open(path, O_RDONLY | O_CLOEXEC);
+	snprintf(stage->mount, sizeof(stage->mount), "/tmp/oom_reaper.fs.XXXXXX");
+	if (!mkdtemp(stage->mount) || mount(path, stage->mount, "ext4", 0, NULL))
 		return "no ext4";
 	return NULL;
 }
 
-static int open_on_disk(FIXTURE_DATA(memory) *self)
+static int open_on_disk(struct stage *stage)
 {
 	char path[128];
 
-	snprintf(path, sizeof(path), "%s/file", self->mount);
+	snprintf(path, sizeof(path), "%s/file", stage->mount);
 	return open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 }
 
 /* What the file holds, after nothing but the disk remembers it */
-static int reopen_on_disk(FIXTURE_DATA(memory) *self, int fd)
+static int reopen_on_disk(struct stage *stage, int fd)
 {
 	char path[64] = "";
 	struct stat st;
 	int i;
 
-	if (fstat(self->loop, &st))
+	if (fstat(stage->loop, &st))
 		return -errno;
 	snprintf(path, sizeof(path), "/dev/loop%u", minor(st.st_rdev));
 	close(fd);
 	/* The victim's last reference may be in a delayed fput() */
-	for (i = 0; umount(self->mount); i++) {
+	for (i = 0; umount(stage->mount); i++) {
 		if (i == 100)
 			return -errno;
 		probe_sleep_ms(20);
 	}
-	if (mount(path, self->mount, "ext4", 0, NULL))
+	if (mount(path, stage->mount, "ext4", 0, NULL))
 		return -errno;
-	return open_on_disk(self);
+	return open_on_disk(stage);
 }
 
 static int fill_file(int fd, size_t size, __u64 salt)
@@ -902,17 +902,17 @@ static int fill_file(int fd, size_t size, __u64 salt)
 TEST_F_TIMEOUT(memory, private_file_on_disk, 60)
 {
 	int image = memfd_create("oom_reaper.disk", MFD_CLOEXEC);
-	const char *lacking = mount_disk(self, image);
+	const char *lacking = mount_disk(&self->stage, image);
 	int fd;
 
 	if (lacking)
 		SKIP(return, "%s", lacking);
-	fd = open_on_disk(self);
+	fd = open_on_disk(&self->stage);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, fill_file(fd, FILE_MB * PROBE_MB, 4));
 	ASSERT_EQ(0, fsync(fd));
-	reap_file_mapper(_metadata, self, fd);
-	fd = reopen_on_disk(self, fd);
+	reap_file_mapper(_metadata, &self->stage, fd);
+	fd = reopen_on_disk(&self->stage, fd);
 	ASSERT_LE(0, fd);
 	check_file(_metadata, fd, true);
 	close(fd);
@@ -932,21 +932,21 @@ static int map_file_shared(struct victim *victim)
 }
 
 static void reap_sharer(struct __test_metadata *_metadata,
-			FIXTURE_DATA(memory) *self, int fd)
+			struct stage *stage, int fd)
 {
 	size_t size = FILE_MB * PROBE_MB;
 	long before;
 
-	self->victim.body = map_file_shared;
-	self->victim.arg = &fd;
-	ASSERT_EQ(0, victim_start(&self->victim));
+	stage->victim.body = map_file_shared;
+	stage->victim.arg = &fd;
+	ASSERT_EQ(0, victim_start(&stage->victim));
 	EXPECT_EQ(0, differing_in(fd, size, 3));
-	before = status_kb(self->victim.pid, "RssFile") +
-		 status_kb(self->victim.pid, "RssShmem");
-	reap(_metadata, self, OWN_MB);
+	before = status_kb(stage->victim.pid, "RssFile") +
+		 status_kb(stage->victim.pid, "RssShmem");
+	reap(_metadata, stage, OWN_MB);
 	scene_print("%ld kB of files mapped before, %ld kB after", before,
-		    status_kb(self->victim.pid, "RssFile") +
-		    status_kb(self->victim.pid, "RssShmem"));
+		    status_kb(stage->victim.pid, "RssFile") +
+		    status_kb(stage->victim.pid, "RssShmem"));
 	EXPECT_EQ(0, differing_in(fd, size, 3));
 }
 
@@ -954,22 +954,22 @@ TEST_F_TIMEOUT(memory, shared_file_on_disk, 60)
 {
 	size_t size = FILE_MB * PROBE_MB;
 	int image = memfd_create("oom_reaper.disk", MFD_CLOEXEC);
-	const char *lacking = mount_disk(self, image);
+	const char *lacking = mount_disk(&self->stage, image);
 	int fd;
 
 	if (lacking)
 		SKIP(return, "%s", lacking);
-	fd = open_on_disk(self);
+	fd = open_on_disk(&self->stage);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, fill_file(fd, size / 2, 3));
 	ASSERT_EQ(0, ftruncate(fd, size));
 	ASSERT_EQ(0, fsync(fd));
-	reap_sharer(_metadata, self, fd);
+	reap_sharer(_metadata, &self->stage, fd);
 	/* Write back while the victim still has it mapped */
 	EXPECT_EQ(0, fsync(fd));
-	let_go(_metadata, self);
+	let_go(_metadata, &self->stage);
 	EXPECT_EQ(0, differing_in(fd, size, 3));
-	fd = reopen_on_disk(self, fd);
+	fd = reopen_on_disk(&self->stage, fd);
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(0, differing_in(fd, size, 3));
 	close(fd);
@@ -985,13 +985,13 @@ TEST_F_TIMEOUT(memory, shmem, 60)
 
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, ftruncate(fd, size));
-	reap_sharer(_metadata, self, fd);
+	reap_sharer(_metadata, &self->stage, fd);
 	mem = map(size, MAP_SHARED, fd);
 	ASSERT_NE(NULL, mem);
 	EXPECT_EQ(0, differing(mem, size, 3));
 	madvise(mem, size, MADV_PAGEOUT);
 	EXPECT_EQ(0, differing(mem, size, 3));
-	let_go(_metadata, self);
+	let_go(_metadata, &self->stage);
 	madvise(mem, size, MADV_PAGEOUT);
 	EXPECT_EQ(0, differing(mem, size, 3));
 	EXPECT_EQ(0, differing_in(fd, size, 3));
@@ -1020,16 +1020,16 @@ TEST_F(memory, hugetlb)
 {
 	long free, held, after;
 
-	if (setting(self, "/proc/sys/vm/nr_hugepages", "16"))
+	if (setting(&self->stage, "/proc/sys/vm/nr_hugepages", "16"))
 		SKIP(return, "no hugetlb");
 	free = probe_meminfo_kb("HugePages_Free");
 	if (free < HUGETLB_MB)
 		SKIP(return, "only %ld huge pages to be had", free);
-	START(map_hugetlb, NULL);
+	start(_metadata, &self->stage, map_hugetlb, NULL);
 	held = probe_meminfo_kb("HugePages_Free");
 	EXPECT_EQ(free - HUGETLB_MB, held);
-	reap(_metadata, self, OWN_MB);
-	let_go(_metadata, self);
+	reap(_metadata, &self->stage, OWN_MB);
+	let_go(_metadata, &self->stage);
 	probe_wait(probe_meminfo_kb("HugePages_Free") == free, 1000);
 	after = probe_meminfo_kb("HugePages_Free");
 	scene_print("huge pages: %ld free, then %ld, at last %ld", free, held,
@@ -1039,7 +1039,7 @@ TEST_F(memory, hugetlb)
 
 static void *touch_missing(void *page)
 {
-	return (void *)(long)*(volatile char *)page;
+	return (void *)(long)__atomic_load_n((char *)page, __ATOMIC_RELAXED);
 }
 
 /* Half of it there and write-protected, half missing, one thread waits */
@@ -1079,8 +1079,13 @@ static int register_memory(struct victim *victim)
 
 TEST_F(memory, userfaultfd)
 {
-	START(register_memory, NULL);
-	reap_and_let_go(_metadata, self, OWN_MB + MB / 2);
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0)
+		SKIP(return, "no userfaultfd: %s", strerror(errno));
+	close(fd);
+	start(_metadata, &self->stage, register_memory, NULL);
+	reap_and_let_go(_metadata, &self->stage, OWN_MB + MB / 2);
 }
 
 /* Half of the pages cannot be accessed any more, and are still there */
@@ -1105,8 +1110,8 @@ static int protect_memory(struct victim *victim)
 
 TEST_F(memory, protected)
 {
-	START(protect_memory, NULL);
-	reap_and_let_go(_metadata, self, OWN_MB + MB);
+	start(_metadata, &self->stage, protect_memory, NULL);
+	reap_and_let_go(_metadata, &self->stage, OWN_MB + MB);
 }
 
 static int map_secret(struct victim *victim)
@@ -1132,18 +1137,18 @@ TEST_F(memory, secret)
 	if (!mem)
 		SKIP(return, "no secret memory: %s", strerror(errno));
 	fill(mem, 2 * PROBE_MB, 1);
-	START(map_secret, &fd);
-	reap(_metadata, self, OWN_MB);
+	start(_metadata, &self->stage, map_secret, &fd);
+	reap(_metadata, &self->stage, OWN_MB);
 	EXPECT_EQ(0, differing(mem, 2 * PROBE_MB, 1));
 	EXPECT_EQ(0, differing(mem + 2 * PROBE_MB, 2 * PROBE_MB, 1));
-	let_go(_metadata, self);
+	let_go(_metadata, &self->stage);
 	EXPECT_EQ(0, differing(mem, 2 * PROBE_MB, 1));
 	EXPECT_EQ(0, differing(mem + 2 * PROBE_MB, 2 * PROBE_MB, 1));
 	munmap(mem, 4 * PROBE_MB);
 	close(fd);
 }
 
-#define TERABYTE	(1UL << 40)
+#define TERABYTE	(1024 * 1024 * PROBE_MB)
 #define TERABYTES	16
 
 /* A page each four gigabytes, and the rest of the memory at the end */
@@ -1169,8 +1174,8 @@ static int map_terabytes(struct victim *victim)
 
 TEST_F(memory, terabytes)
 {
-	START(map_terabytes, NULL);
-	reap_and_let_go(_metadata, self, OWN_MB + MB);
+	start(_metadata, &self->stage, map_terabytes, NULL);
+	reap_and_let_go(_metadata, &self->stage, OWN_MB + MB);
 }
 
 #define VMAS	60000
@@ -1193,9 +1198,9 @@ static int map_vmas(struct victim *victim)
 
 TEST_F_TIMEOUT(memory, many_vmas, 120)
 {
-	ASSERT_EQ(0, setting(self, "/proc/sys/vm/max_map_count", "70000"));
-	START(map_vmas, NULL);
-	reap_and_let_go(_metadata, self,
+	ASSERT_EQ(0, setting(&self->stage, "/proc/sys/vm/max_map_count", "70000"));
+	start(_metadata, &self->stage, map_vmas, NULL);
+	reap_and_let_go(_metadata, &self->stage,
 			OWN_MB + VMAS / 4 * PAGE / PROBE_MB);
 }
 
@@ -1205,13 +1210,11 @@ TEST_F_TIMEOUT(memory, many_vmas, 120)
 static void *grow_stack(void *arg)
 {
 	struct victim *victim = arg;
-	char *stack = __builtin_frame_address(0);
+	char *stack = victim->mem;	/* of the main thread */
 	size_t size;
 
-	/* The stack of the main thread: @stack would be this thread's */
-	stack = victim->mem;
 	for (size = 0; size < STACK_MB * PROBE_MB; size += PAGE) {
-		*(volatile char *)(stack - size) = 1;
+		__atomic_store_n(stack - size, 1, __ATOMIC_RELAXED);
 		victim->shared->flag[FIGURE] = size / 1024;
 		if (!(size % (16 * PAGE)))
 			usleep(100);
@@ -1239,15 +1242,15 @@ TEST_F(memory, growing_stack)
 {
 	int before;
 
-	self->victim.mb = SCENE_MB;
-	START(have_stack_grown, NULL);
-	before = self->victim.shared->flag[FIGURE];
-	reap(_metadata, self, SCENE_MB);
+	self->stage.victim.mb = SCENE_MB;
+	start(_metadata, &self->stage, have_stack_grown, NULL);
+	before = self->stage.victim.shared->flag[FIGURE];
+	reap(_metadata, &self->stage, SCENE_MB);
 	scene_print("the stack had %d kB, and %d kB when it was killed",
-		    before, self->victim.shared->flag[FIGURE]);
+		    before, self->stage.victim.shared->flag[FIGURE]);
 	EXPECT_GT((int)(STACK_MB * 1024 - 4),
-		  self->victim.shared->flag[FIGURE]);
-	let_go(_metadata, self);
+		  self->stage.victim.shared->flag[FIGURE]);
+	let_go(_metadata, &self->stage);
 }
 
 int main(int argc, char **argv)
