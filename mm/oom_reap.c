@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Reap the address space of a process that has been killed.
+ *
+ * The process may be stuck wherever it likes, and so may whoever holds its
+ * mmap_lock.  A pass never waits for either.  It goes under mmap_lock if that
+ * can be had for read at once, and otherwise under the VMAs' own locks:
+ *
+ *   against		under mmap_lock			under a VMA's lock
+ *   exit_mmap()	MMF_OOM_SKIP is checked; the	mm_users is held, it
+ *			page tables are freed under	has not begun
+ *			mmap_lock for write, later
+ *   munmap, mremap,	mmap_lock			they lock each VMA for
+ *   mprotect, brk, ...					write before they touch
+ *							or detach it
+ *   fork()		mmap_lock			dup_mmap() does so, too
+ *   khugepaged		mmap_lock			so does its collapse of
+ *							anonymous memory; file
+ *							tables it retracts under
+ *							their lock and frees by
+ *							RCU
+ *   page faults	MMF_UNSTABLE and the page	likewise
+ *			table lock
+ *   mmu notifiers	registering takes mmap_lock	mm_take_all_locks()
+ *			for write			write-locks each VMA
+ *   another reaper,	the page table lock		likewise
+ *   reclaim, migration
+ *
+ * exit_mmap() unmaps from the lowest address up, a pass goes from the highest
+ * down, so that they meet once.
+ */
+#include <linux/hrtimer.h>
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/oom.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/rt.h>
+#include <linux/sched/stat.h>
+#include <linux/vmstat.h>
+
+#include <asm/tlb.h>
+
+#include <trace/events/oom.h>
+
+#include "internal.h"
+#include "oom_reap.h"
+
+/*
+ * How many bytes of a VMA are reaped before the pages are given back and others
+ * get a chance.  Little at first, as somebody waits for just a page, then up to
+ * some 10 ms of 4 KiB pages.  Where there is nothing the steps become longer: a
+ * VMA may span terabytes and be empty.
+ *
+ * Multiples of what a page table maps, so that no huge page is split for it.
+ */
+#define REAP_CHUNK_MIN		PMD_SIZE
+#define REAP_CHUNK_DENSE	max(256UL << 20, PMD_SIZE)
+#define REAP_CHUNK_EMPTY	(REAP_CHUNK_DENSE << (BITS_PER_LONG == 64 ? 4 : 0))
+
+/*
+ * A SCHED_FIFO thread lets the others on its CPU run for a millisecond each 20.
+ * cond_resched() does nothing for them.
+ */
+#define REAP_BURST_NS	(20 * NSEC_PER_MSEC)
+#define REAP_PAUSE_NS	NSEC_PER_MSEC
+
+/* Whether to go on under the VMAs' locks if mmap_lock is held for write */
+bool oom_reap_vma_locks = IS_ENABLED(CONFIG_PER_VMA_LOCK);
+
+/*
+ * Get hold of the address space: of mmap_lock, or of a reference to mm_users,
+ * which keeps exit_mmap() from freeing page tables and VMAs.
+ */
+static bool reap_lock(struct oom_reap *reap)
+{
+	struct mm_struct *mm = reap->mm;
+
+	if (!reap->mm_pinned && mmap_read_trylock(mm)) {
+		reap->mmap_locked = true;
+		return true;
+	}
+	if (reap->mm_pinned)
+		return true;
+	if (!IS_ENABLED(CONFIG_PER_VMA_LOCK) || !READ_ONCE(oom_reap_vma_locks))
+		return false;
+
+	reap->mm_pinned = mmget_not_zero(mm);
+	reap->vma_locks |= reap->mm_pinned;
+	return reap->mm_pinned;
+}
+
+static void reap_unlock(struct oom_reap *reap)
+{
+	if (reap->mmap_locked)
+		mmap_read_unlock(reap->mm);
+	/*
+	 * The last reference would tear the address space down, and that may
+	 * wait for anything.
+	 */
+	if (reap->mm_pinned)
+		mmput_async(reap->mm);
+	reap->mmap_locked = false;
+	reap->mm_pinned = false;
+}
+
+/*
+ * A range that ends within a huge page would split it.  That may wait for an
+ * mmu notifier, and frees nothing: what is kept of the page keeps all of it.
+ * The locks held keep khugepaged from making new ones.
+ */
+static bool within_huge_page(struct mm_struct *mm, unsigned long addr)
+{
+	pmd_t *pmd, pmdval;
+
+	if (!IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) ||
+	    IS_ALIGNED(addr, PMD_SIZE))
+		return false;
+
+	pmd = mm_find_pmd(mm, addr);
+	if (!pmd)
+		return false;
+	pmdval = pmdp_get_lockless(pmd);
+	return !pmd_none(pmdval) &&
+	       (pmd_trans_huge(pmdval) || is_swap_pmd(pmdval));
+}
+
+/* Returns false if an mmu notifier would have to wait */
+static bool reap_range(struct oom_reap *reap, struct vm_area_struct *vma,
+		       unsigned long start, unsigned long end)
+{
+	struct zap_details details = {
+		.even_cows = true,
+		.ignore_dirty = true,
+		.zap_flags = ZAP_FLAG_DROP_MARKER,
+	};
+	struct mmu_notifier_range range;
+	struct mmu_gather tlb;
+	unsigned long from, to;
+
+	mmu_notifier_range_init(&range, MMU_NOTIFY_UNMAP, 0, reap->mm, start,
+				end);
+	tlb_gather_mmu(&tlb, reap->mm);
+	if (mmu_notifier_invalidate_range_start_nonblock(&range)) {
+		tlb_finish_mmu(&tlb);
+		return false;
+	}
+
+	from = start;
+	to = end;
+	while (oom_keep_gap(&reap->keep, &from, &to)) {
+		unsigned long behind = to;
+
+		if (within_huge_page(reap->mm, from))
+			from = ALIGN(from, PMD_SIZE);
+		if (within_huge_page(reap->mm, to))
+			to = ALIGN_DOWN(to, PMD_SIZE);
+		if (from < to)
+			unmap_page_range(&tlb, vma, from, to, &details);
+		from = behind;
+		to = end;
+	}
+
+	mmu_notifier_invalidate_range_end(&range);
+	tlb_finish_mmu(&tlb);
+	reap->nr_pages += details.nr_anon;
+	return true;
+}
+
+/*
+ * exit_mmap() sets MMF_OOM_SKIP before it takes mmap_lock for write and frees
+ * the page tables, so that under mmap_lock there is no going wrong.  With users
+ * left, or a reference to mm_users held, it has not begun, and it was somebody
+ * else who lost interest in the mm.
+ */
+static bool exit_mmap_done(struct oom_reap *reap)
+{
+	return test_bit(MMF_OOM_SKIP, &reap->mm->flags) &&
+	       !atomic_read(&reap->mm->mm_users);
+}
+
+/*
+ * Let others run, and writers of mmap_lock in.
+ *
+ * Returns false if the address space is not to be had any more.
+ */
+static bool reap_relax(struct oom_reap *reap)
+{
+	u64 now_ns = ktime_get_ns();
+	ktime_t pause = REAP_PAUSE_NS;
+
+	if (!rt_task(current)) {
+		cond_resched();
+		return true;
+	}
+	if (now_ns - reap->busy_since_ns < REAP_BURST_NS)
+		return true;
+	if (single_task_running()) {
+		reap->busy_since_ns = now_ns;
+		return true;
+	}
+
+	if (reap->mmap_locked) {
+		mmap_read_unlock(reap->mm);
+		reap->mmap_locked = false;
+	}
+	set_current_state(TASK_UNINTERRUPTIBLE);
+	schedule_hrtimeout(&pause, HRTIMER_MODE_REL);
+	reap->busy_since_ns = ktime_get_ns();
+	return reap_lock(reap) && !exit_mmap_done(reap);
+}
+
+/* Find the last address below @limit that is mapped, and where its VMA starts */
+static bool prev_mapped(struct mm_struct *mm, unsigned long limit,
+			unsigned long *start, unsigned long *last)
+{
+	MA_STATE(mas, &mm->mm_mt, limit - 1, limit - 1);
+	bool found;
+
+	rcu_read_lock();
+	found = mas_find_rev(&mas, 0);
+	rcu_read_unlock();
+
+	*start = mas.index;
+	*last = min(mas.last, limit - 1);
+	return found;
+}
+
+/* Reap what can be reaped, from the highest address down */
+static void reap_vmas(struct oom_reap *reap)
+{
+	unsigned long limit = ULONG_MAX, chunk = REAP_CHUNK_MIN;
+	unsigned long start, last;
+
+	while (limit && prev_mapped(reap->mm, limit, &start, &last)) {
+		struct vm_area_struct *vma = oom_reap_lock_vma(reap, last);
+
+		if (IS_ERR(vma)) {
+			reap->incomplete |= PTR_ERR(vma) == -EAGAIN;
+			limit = start;
+			continue;
+		}
+		/* It may have changed before it was locked */
+		limit = vma->vm_start;
+		if (oom_reapable_vma(vma)) {
+			unsigned long nr_pages = reap->nr_pages;
+
+			limit = max(limit, ALIGN_DOWN(last, chunk));
+			if (!reap_range(reap, vma, limit, last + 1))
+				reap->incomplete = true;
+			chunk = min(2 * chunk, nr_pages == reap->nr_pages ?
+				    REAP_CHUNK_EMPTY : REAP_CHUNK_DENSE);
+		}
+		oom_reap_unlock_vma(reap, vma);
+
+		if (!reap_relax(reap)) {
+			reap->incomplete = true;
+			return;
+		}
+	}
+}
+
+/*
+ * With nobody left who uses the mm it is exit_mmap() that holds mmap_lock.  It
+ * frees in batches, and what it has unmapped is still to come.
+ */
+static bool exit_mmap_at_work(struct mm_struct *mm)
+{
+	return !atomic_read(&mm->mm_users) && rwsem_is_locked(&mm->mmap_lock);
+}
+
+static enum oom_reap_result reap_locked(struct oom_reap *reap)
+{
+	struct mm_struct *mm = reap->mm;
+
+	if (exit_mmap_done(reap))
+		return OOM_REAP_GONE;
+
+	oom_keep_reset(&reap->keep);
+	if (!oom_robust_keep(reap) && !reap->ignore_unreadable)
+		return OOM_REAP_FUTEX;
+
+	/*
+	 * Tell all users of get_user/copy_from_user etc... that the content
+	 * is no longer stable.  No barrier is needed, because unmapping implies
+	 * one, and a reader that stumbles over what was reaped takes a fault.
+	 */
+	set_bit(MMF_UNSTABLE, &mm->flags);
+	reap_vmas(reap);
+
+	return reap->incomplete ? OOM_REAP_AGAIN : OOM_REAP_DONE;
+}
+
+/**
+ * oom_reap_mm() - free the memory of an address space, as far as possible now
+ * @reap: what to reap, how, and the results
+ *
+ * All processes that use the mm must have been sent SIGKILL, or be exiting.
+ *
+ * Anonymous memory and private mappings of files go, but for what the robust
+ * futexes of the mm's threads need.  Shared memory is not touched.
+ *
+ * Context: Process context, no locks held.  Sleeps for no other reason than to
+ * let others run, allocates nothing but GFP_NOWAIT, takes sleeping locks only
+ * by trylock.
+ * Return: how far it got, see &enum oom_reap_result.
+ */
+enum oom_reap_result oom_reap_mm(struct oom_reap *reap)
+{
+	int pid = task_pid_nr(reap->victim);
+	u64 start_ns = ktime_get_ns();
+	enum oom_reap_result result;
+	unsigned long nr_kept;
+
+	reap->nr_pages = 0;
+	reap->vma_locks = false;
+	reap->incomplete = false;
+	reap->busy_since_ns = start_ns;
+
+	if (!reap_lock(reap)) {
+		trace_skip_task_reaping(pid);
+		return OOM_REAP_AGAIN;
+	}
+
+	trace_start_task_reaping(pid);
+	result = reap_locked(reap);
+	reap_unlock(reap);
+
+	nr_kept = oom_keep_pages(&reap->keep);
+	if (nr_kept && result != OOM_REAP_FUTEX)
+		trace_futex_keep_reaping(pid, nr_kept);
+	trace_finish_task_reaping(pid, reap->nr_pages, ktime_get_ns() - start_ns,
+				  reap->vma_locks);
+	count_vm_events(OOM_REAPER_PAGES, reap->nr_pages);
+
+	if (result == OOM_REAP_DONE && exit_mmap_at_work(reap->mm))
+		return OOM_REAP_EXITING;
+	return result;
+}

@@ -1,0 +1,513 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The OOM reaper: gives the memory of the OOM killer's victims back, whatever
+ * they are stuck on.
+ *
+ * The OOM killer hands a victim's mm over once all processes that share it have
+ * been sent SIGKILL.  From there on the mm is a job of one thread, which goes
+ * over it as often as it takes, until MMF_OOM_SKIP is set: that tells the OOM
+ * killer that there is nothing more to be had from this victim.
+ */
+#define pr_fmt(fmt) "oom_reaper: " fmt
+
+#include <linux/debug_locks.h>
+#include <linux/freezer.h>
+#include <linux/kstrtox.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <linux/oom.h>
+#include <linux/sched/debug.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/sysfs.h>
+#include <linux/vmstat.h>
+#include <linux/wait.h>
+#include <uapi/linux/sched/types.h>
+
+#include <trace/events/oom.h>
+
+#include "internal.h"
+#include "oom_reap.h"
+
+/* How many victims one thread looks after at the same time */
+#define MAX_JOBS	32
+
+/* Ranges that are kept exactly: every entry of a longest possible robust list */
+#define MAX_RANGES	2048
+
+#define MAX_THREADS	16
+
+static int apply_priority(void);
+static int apply_threads(void);
+
+static bool enabled = true;
+static struct oom_reaper_param attempts = {
+	.value = 16, .min = 1, .max = 1000,
+};
+
+static struct oom_reaper_param interval_ms = {
+	.value = 100, .min = 1, .max = 10 * MSEC_PER_SEC,
+};
+
+static struct oom_reaper_param delay_ms = {
+	.value = 0, .min = 0, .max = 60 * MSEC_PER_SEC,
+};
+
+static struct oom_reaper_param futex_grace_ms = {
+	.value = 2000, .min = 0, .max = 60 * MSEC_PER_SEC,
+};
+
+static struct oom_reaper_param priority = {
+	.value = MAX_RT_PRIO - 1, .min = 0, .max = MAX_RT_PRIO - 1,
+	.apply = apply_priority,
+};
+
+static struct oom_reaper_param threads = {
+	.value = 1, .min = 1, .max = MAX_THREADS,
+	.apply = apply_threads,
+};
+
+/**
+ * struct reaper_job - a victim that a thread looks after
+ * @mm: its address space, pinned by mm_count
+ * @since: when the thread took it, in jiffies
+ * @due: when it will look at it again, in jiffies
+ * @failed: how many attempts have left something
+ * @waits_for_futex: a robust list could not be read, nothing has been reaped
+ * @vma_locks: some of it was reaped under the VMAs' own locks
+ * @nr_pages: anonymous pages unmapped so far
+ */
+struct reaper_job {
+	struct mm_struct *mm;
+	unsigned long since;
+	unsigned long due;
+	unsigned int failed;
+	bool waits_for_futex;
+	bool vma_locks;
+	unsigned long nr_pages;
+};
+
+/**
+ * struct reaper - a reaper thread
+ * @task: the kthread
+ * @takes_slot: it is the one that looks after the slot
+ * @nr_jobs: how many of @jobs are in use
+ * @jobs: the victims it looks after
+ * @range: room for the ranges that are to be kept of one of them
+ */
+struct reaper {
+	struct task_struct *task;
+	bool takes_slot;
+	unsigned int nr_jobs;
+	struct reaper_job jobs[MAX_JOBS];
+	struct oom_keep_range range[MAX_RANGES];
+};
+
+/* Serialised by the lock on module parameters, and by being early in boot */
+static struct reaper *reapers[MAX_THREADS];
+
+static DECLARE_WAIT_QUEUE_HEAD(reaper_wait);
+static struct oom_handover handover = {
+	.lock = __SPIN_LOCK_UNLOCKED(handover.lock),
+};
+
+/**
+ * oom_reaper_handover() - hand the mm of an OOM victim to the reaper
+ * @victim: the victim, marked by mark_oom_victim()
+ *
+ * All processes that share the mm must have been sent SIGKILL, or be exiting.
+ * Does nothing if the mm has been handed over before.
+ *
+ * Context: any; neither sleeps nor allocates.  Callers hold oom_lock, RCU or
+ * the victim's task_lock().
+ */
+void oom_reaper_handover(struct task_struct *victim)
+{
+	struct mm_struct *mm = victim->signal->oom_mm;
+	bool backlogged;
+
+	if (!READ_ONCE(enabled) || !READ_ONCE(reapers[0]))
+		return;
+	if (test_and_set_bit(MMF_OOM_REAP_QUEUED, &mm->flags))
+		return;
+
+	/*
+	 * Not mm_users: that would delay exit_mmap().  The task is what the
+	 * log and the trace speak of, it may be gone before its mm is.
+	 */
+	mmgrab(mm);
+	mm->oom_victim = get_task_struct(victim);
+
+	backlogged = oom_handover_give(&handover, mm);
+	if (backlogged)
+		count_vm_event(OOM_REAPER_BACKLOGGED);
+	trace_wake_reaper(task_pid_nr(victim), backlogged);
+	wake_up(&reaper_wait);
+}
+
+static bool anything_new(struct reaper *reaper)
+{
+	if (reaper->nr_jobs == MAX_JOBS)
+		return false;
+	return (reaper->takes_slot && oom_handover_peek(&handover)) ||
+	       oom_handover_waiting(&handover);
+}
+
+static void add_job(struct reaper *reaper, struct mm_struct *mm)
+{
+	reaper->jobs[reaper->nr_jobs++] = (struct reaper_job) {
+		.mm = mm,
+		.since = jiffies,
+		.due = jiffies + msecs_to_jiffies(READ_ONCE(delay_ms.value)),
+	};
+}
+
+/*
+ * The victim is of no interest any more.  Not before it is: the OOM killer
+ * would look for the next one while this one still gives memory back.
+ */
+static void end_job(struct reaper *reaper, struct reaper_job *job)
+{
+	struct mm_struct *mm = job->mm;
+
+	set_bit(MMF_OOM_SKIP, &mm->flags);
+	put_task_struct(mm->oom_victim);
+	mmdrop(mm);
+
+	*job = reaper->jobs[--reaper->nr_jobs];
+}
+
+static void report_reaped(const struct reaper_job *job)
+{
+	struct task_struct *victim = job->mm->oom_victim;
+
+	count_vm_event(OOM_REAPER_REAPED);
+	if (job->vma_locks)
+		count_vm_event(OOM_REAPER_VMA_LOCKS);
+	pr_info("reaped process %d (%s), now anon-rss:%lukB, file-rss:%lukB, shmem-rss:%lukB\n",
+		task_pid_nr(victim), victim->comm,
+		K(get_mm_counter(job->mm, MM_ANONPAGES)),
+		K(get_mm_counter(job->mm, MM_FILEPAGES)),
+		K(get_mm_counter(job->mm, MM_SHMEMPAGES)));
+}
+
+static void report_gave_up(const struct reaper_job *job)
+{
+	struct task_struct *victim = job->mm->oom_victim;
+
+	count_vm_event(OOM_REAPER_GAVE_UP);
+	trace_give_up_task_reaping(task_pid_nr(victim), job->failed);
+	pr_info("unable to reap pid:%d (%s), %lukB freed in %u attempts, mmap_lock or a VMA of it is held, or an mmu notifier refused\n",
+		task_pid_nr(victim), victim->comm, K(job->nr_pages),
+		job->failed);
+	sched_show_task(victim);
+	debug_show_all_locks();
+}
+
+/**
+ * oom_reaper_pause_ms() - how long to wait before the next attempt
+ * @failed: how many attempts have failed so far, at least 1
+ * @limit_ms: the longest wait
+ *
+ * Most of what is in the way is so for a moment.
+ *
+ * Return: the time in ms: 1, 2, 4, and so on up to @limit_ms.
+ */
+unsigned int oom_reaper_pause_ms(unsigned int failed, unsigned int limit_ms)
+{
+	return failed > 16 ? limit_ms : min(1U << (failed - 1), limit_ms);
+}
+
+static void retry_job(struct reaper_job *job)
+{
+	unsigned int ms = oom_reaper_pause_ms(++job->failed,
+					      READ_ONCE(interval_ms.value));
+
+	job->due = jiffies + msecs_to_jiffies(ms);
+}
+
+static bool futex_grace_over(const struct reaper_job *job)
+{
+	return time_after_eq(jiffies, job->since +
+			     msecs_to_jiffies(READ_ONCE(futex_grace_ms.value)));
+}
+
+/*
+ * A robust list cannot be read.  Its thread can do that, it faults the pages
+ * in when it exits.  It may have all the time that stock kernels gave it.
+ */
+static void wait_for_futex(struct reaper_job *job)
+{
+	if (!job->waits_for_futex) {
+		job->waits_for_futex = true;
+		count_vm_event(OOM_REAPER_FUTEX_WAITS);
+		trace_futex_wait_reaping(task_pid_nr(job->mm->oom_victim));
+	}
+	retry_job(job);
+}
+
+/* Returns false when the job is over */
+static bool do_job(struct reaper *reaper, struct reaper_job *job)
+{
+	struct oom_reap reap = {
+		.mm = job->mm,
+		.victim = job->mm->oom_victim,
+		.ignore_unreadable = futex_grace_over(job),
+	};
+	enum oom_reap_result result;
+
+	oom_keep_init(&reap.keep, reaper->range, MAX_RANGES);
+	result = oom_reap_mm(&reap);
+	job->nr_pages += reap.nr_pages;
+	job->vma_locks |= reap.vma_locks;
+
+	switch (result) {
+	case OOM_REAP_GONE:
+		return false;
+	case OOM_REAP_FUTEX:
+		wait_for_futex(job);
+		return true;
+	case OOM_REAP_DONE:
+		if (reap.keep.nr)
+			count_vm_event(OOM_REAPER_FUTEX_KEPT);
+		report_reaped(job);
+		return false;
+	case OOM_REAP_EXITING:
+	case OOM_REAP_AGAIN:
+		break;
+	}
+
+	if (job->waits_for_futex) {
+		job->waits_for_futex = false;
+		job->failed = 0;
+	}
+	retry_job(job);
+	if (job->failed < READ_ONCE(attempts.value))
+		return true;
+
+	if (result == OOM_REAP_EXITING)
+		report_reaped(job);
+	else
+		report_gave_up(job);
+	return false;
+}
+
+static void do_due_jobs(struct reaper *reaper)
+{
+	unsigned int i = 0;
+
+	while (i < reaper->nr_jobs) {
+		struct reaper_job *job = &reaper->jobs[i];
+
+		if (time_before(jiffies, job->due) || do_job(reaper, job))
+			i++;
+		else
+			end_job(reaper, job);
+	}
+}
+
+static long next_due(const struct reaper *reaper)
+{
+	long wait = MAX_SCHEDULE_TIMEOUT;
+	unsigned int i;
+
+	for (i = 0; i < reaper->nr_jobs; i++)
+		wait = min(wait, (long)(reaper->jobs[i].due - jiffies));
+	return max(wait, 1L);
+}
+
+static void take_new(struct reaper *reaper)
+{
+	struct mm_struct *mm;
+
+	if (reaper->takes_slot) {
+		mm = oom_handover_peek(&handover);
+		if (mm && reaper->nr_jobs < MAX_JOBS) {
+			add_job(reaper, mm);
+			do_due_jobs(reaper);
+			oom_handover_clear(&handover);
+		}
+	}
+	while (reaper->nr_jobs < MAX_JOBS) {
+		mm = oom_handover_take(&handover);
+		if (!mm)
+			break;
+		add_job(reaper, mm);
+		do_due_jobs(reaper);
+	}
+}
+
+/* What a thread that is stopped has not finished is for the others */
+static void leave_jobs(struct reaper *reaper)
+{
+	while (reaper->nr_jobs) {
+		oom_handover_give(&handover,
+				  reaper->jobs[--reaper->nr_jobs].mm);
+	}
+	wake_up(&reaper_wait);
+}
+
+static int oom_reaper(void *data)
+{
+	struct reaper *reaper = data;
+
+	set_freezable();
+
+	while (!kthread_should_stop()) {
+		wait_event_freezable_timeout(reaper_wait,
+					     kthread_should_stop() ||
+					     anything_new(reaper),
+					     next_due(reaper));
+		take_new(reaper);
+		do_due_jobs(reaper);
+	}
+	leave_jobs(reaper);
+	return 0;
+}
+
+/*
+ * SCHED_FIFO, so that the reaper gets a CPU when all are busy.  The highest
+ * priority, as nothing that spins may keep memory from everybody.
+ */
+static void set_priority(struct task_struct *task)
+{
+	struct sched_param param = { .sched_priority = priority.value };
+
+	sched_setscheduler_nocheck(task, priority.value ? SCHED_FIFO :
+				   SCHED_NORMAL, &param);
+}
+
+static int start_reaper(unsigned int id)
+{
+	struct reaper *reaper = kvzalloc(sizeof(*reaper), GFP_KERNEL);
+	struct task_struct *task;
+
+	if (!reaper)
+		return -ENOMEM;
+
+	task = kthread_create(oom_reaper, reaper,
+			      id ? "oom_reaper/%u" : "oom_reaper", id);
+	if (IS_ERR(task)) {
+		kvfree(reaper);
+		return PTR_ERR(task);
+	}
+	reaper->task = task;
+	reaper->takes_slot = !id;
+	set_priority(task);
+	WRITE_ONCE(reapers[id], reaper);
+	wake_up_process(task);
+	return 0;
+}
+
+static void stop_reaper(unsigned int id)
+{
+	struct reaper *reaper = reapers[id];
+
+	WRITE_ONCE(reapers[id], NULL);
+	kthread_stop(reaper->task);
+	kvfree(reaper);
+}
+
+static int apply_priority(void)
+{
+	unsigned int id;
+
+	for (id = 0; id < MAX_THREADS; id++) {
+		if (reapers[id])
+			set_priority(reapers[id]->task);
+	}
+	return 0;
+}
+
+/* The first thread is never stopped: the slot is its own */
+static int apply_threads(void)
+{
+	unsigned int id;
+	int err;
+
+	/* If it could not be started, or it is too early for it */
+	if (!reapers[0])
+		return 0;
+
+	for (id = threads.value; id < MAX_THREADS; id++) {
+		if (reapers[id])
+			stop_reaper(id);
+	}
+	for (id = 1; id < threads.value; id++) {
+		if (reapers[id])
+			continue;
+		err = start_reaper(id);
+		if (err) {
+			threads.value = id;
+			return err;
+		}
+	}
+	return 0;
+}
+
+/**
+ * oom_reaper_param_set() - set a parameter that has limits
+ * @val: the new value, as written by a user
+ * @kp: the parameter; its argument is a &struct oom_reaper_param
+ *
+ * Context: Process context, under the lock on module parameters, or during
+ * boot.
+ * Return: 0, or -EINVAL if @val is no number or out of range, or why the value
+ * could not be put into effect.
+ */
+int oom_reaper_param_set(const char *val, const struct kernel_param *kp)
+{
+	struct oom_reaper_param *param = kp->arg;
+	unsigned int value;
+	int err;
+
+	if (!val)
+		return -EINVAL;
+	err = kstrtouint(val, 0, &value);
+	if (err || value < param->min || value > param->max)
+		return -EINVAL;
+
+	WRITE_ONCE(param->value, value);
+	return param->apply ? param->apply() : 0;
+}
+
+static int param_get(char *buffer, const struct kernel_param *kp)
+{
+	const struct oom_reaper_param *param = kp->arg;
+
+	return sysfs_emit(buffer, "%u\n", param->value);
+}
+
+static const struct kernel_param_ops param_ops = {
+	.set = oom_reaper_param_set,
+	.get = param_get,
+};
+
+module_param(enabled, bool, 0644);
+module_param_named(vma_locks, oom_reap_vma_locks, bool, 0644);
+module_param_cb(attempts, &param_ops, &attempts, 0644);
+module_param_cb(interval_ms, &param_ops, &interval_ms, 0644);
+module_param_cb(delay_ms, &param_ops, &delay_ms, 0644);
+module_param_cb(futex_grace_ms, &param_ops, &futex_grace_ms, 0644);
+module_param_cb(priority, &param_ops, &priority, 0644);
+module_param_cb(threads, &param_ops, &threads, 0644);
+
+static int __init oom_reaper_init(void)
+{
+	unsigned int id;
+
+	for (id = 0; id < threads.value; id++) {
+		int err = start_reaper(id);
+
+		if (err) {
+			pr_err("unable to start thread %u: %d, continuing without\n",
+			       id, err);
+			threads.value = max(id, 1U);
+			break;
+		}
+	}
+	return 0;
+}
+subsys_initcall(oom_reaper_init)

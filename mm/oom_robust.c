@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Keep the OOM reaper off the memory that robust futexes need.
+ *
+ * A thread that dies walks its robust list (exit_robust_list()) and tells the
+ * waiters of each futex on it that the owner is gone.  The list lies in user
+ * memory, as a rule in just the anonymous memory that the reaper is after.
+ * If the reaper is first, the walk ends at a hole, and somebody in another
+ * process waits for ever.
+ *
+ * So the reaper walks the lists itself, before it frees anything, and leaves
+ * the pages that the walk of the dying thread will come by.  It must not fault
+ * a page in: that allocates, and waits.  A page that is not there to be read
+ * ends the walk, and the caller has to wait for the threads to exit.
+ *
+ * Everything that is read here was written by a user, and perhaps by one who
+ * would like to see what happens.  A list costs at most ROBUST_LIST_LIMIT
+ * entries, all lists together at most LIST_BUDGET, and an address is never
+ * used for more than to look it up.
+ */
+#include <linux/compat.h>
+#include <linux/futex.h>
+#include <linux/highmem.h>
+#include <linux/hugetlb.h>
+#include <linux/kthread.h>
+#include <linux/oom.h>
+#include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/secretmem.h>
+#include <linux/smp.h>
+#include <linux/uaccess.h>
+
+#include "internal.h"
+#include "oom_reap.h"
+
+/*
+ * How many entries to follow for one address space.  A page table walk each,
+ * so that this is some 10 ms of a CPU.
+ */
+#define LIST_BUDGET	65536U
+
+/* The lowest bit of a list pointer tells a priority-inheritance futex */
+#define LIST_PI		1UL
+
+static void do_nothing(void *unused)
+{
+}
+
+/*
+ * Make sure that no thread of @mm will execute another instruction in user
+ * mode, where it could still take a lock and put it on its list.
+ *
+ * SIGKILL is pending on all of them, but a CPU that runs one in user mode may
+ * not have noticed yet.  Once it has taken an interrupt it has: it looks at
+ * TIF_SIGPENDING on its way back.  A thread that is not running passes there
+ * before it runs.
+ *
+ * A thread that is scheduled in while we look is no problem either: either we
+ * see it in rq->curr, or it sees TIF_SIGPENDING.  The full barrier here pairs
+ * with the one that the scheduler has between storing rq->curr and returning
+ * to user mode (which membarrier(2) relies on as well).
+ */
+static void fence_thread(struct task_struct *t)
+{
+	if (task_curr(t))
+		smp_call_function_single(task_cpu(t), do_nothing, NULL, 1);
+}
+
+/* Copy from an anonymous page that is mapped by a page table entry */
+static int read_pte(struct vm_area_struct *vma, pmd_t *pmd, unsigned long addr,
+		    void *buf, size_t len)
+{
+	struct page *page;
+	spinlock_t *ptl;	/* keeps the page mapped */
+	pte_t *ptep, pte;
+	int err = -EAGAIN;
+
+	ptep = pte_offset_map_lock(vma->vm_mm, pmd, addr, &ptl);
+	if (!ptep)
+		return -EAGAIN;
+
+	pte = ptep_get(ptep);
+	if (pte_none(pte)) {
+		err = -ENOENT;
+	} else if (pte_present(pte)) {
+		page = vm_normal_page(vma, addr, pte);
+		if (page) {
+			memcpy_from_page(buf, page, offset_in_page(addr), len);
+			err = 0;
+		} else if (is_zero_pfn(pte_pfn(pte))) {
+			memset(buf, 0, len);
+			err = 0;
+		}
+	}
+	pte_unmap_unlock(ptep, ptl);
+	return err;
+}
+
+/* Copy from what the page tables of a private mapping map at @addr */
+static int read_mapped(struct vm_area_struct *vma, unsigned long addr,
+		       void *buf, size_t len)
+{
+	pmd_t *pmd = mm_find_pmd(vma->vm_mm, addr);
+	spinlock_t *ptl;	/* keeps the huge page mapped */
+	int err = -EAGAIN;
+
+	if (!pmd || pmd_none(pmdp_get_lockless(pmd)))
+		return -ENOENT;
+
+	ptl = pmd_trans_huge_lock(pmd, vma);
+	if (!ptl)
+		return read_pte(vma, pmd, addr, buf, len);
+
+	if (pmd_present(*pmd) && !pmd_devmap(*pmd)) {
+		struct page *page = pmd_page(*pmd);
+
+		page += (addr & ~PMD_MASK) >> PAGE_SHIFT;
+		memcpy_from_page(buf, page, offset_in_page(addr), len);
+		err = 0;
+	}
+	spin_unlock(ptl);
+	return err;
+}
+
+/* Copy from the page cache of the file that is mapped at @addr */
+static int read_file(struct vm_area_struct *vma, unsigned long addr,
+		     void *buf, size_t len)
+{
+	struct address_space *mapping = vma->vm_file->f_mapping;
+	pgoff_t index = linear_page_index(vma, addr);
+	struct folio *folio;
+	int err = -EAGAIN;
+
+	/* Not even the kernel has secret memory mapped */
+	if (secretmem_mapping(mapping))
+		return -EAGAIN;
+
+	folio = filemap_get_folio(mapping, index);
+	if (IS_ERR(folio))
+		return -EAGAIN;
+
+	if (folio_test_uptodate(folio) && folio_contains(folio, index)) {
+		memcpy_from_page(buf, folio_file_page(folio, index),
+				 offset_in_page(addr), len);
+		err = 0;
+	}
+	folio_put(folio);
+	return err;
+}
+
+/*
+ * Copy from a VMA that somebody holds locked for write: fork() does for all
+ * that it has copied, however long the rest takes.  Let the MMU look the address
+ * up.  That is less than the above can do, it does not see a page whose accessed
+ * bit it would have to set first, or one that waits for a NUMA hinting fault.
+ * It is not for tasks that have an mm of their own.
+ */
+static int read_borrowed(struct mm_struct *mm, unsigned long addr, void *buf,
+			 size_t len)
+{
+	long err;
+
+	if (!(current->flags & PF_KTHREAD))
+		return -EAGAIN;
+
+	kthread_use_mm(mm);
+	err = copy_from_user_nofault(buf, (void __user *)addr, len);
+	kthread_unuse_mm(mm);
+	return err ? -EAGAIN : 0;
+}
+
+/*
+ * Copy what the victim has at @addr, without faulting it in.  No more than to
+ * the end of the page.
+ *
+ * Return: 0, or -EFAULT if there is nothing, so that the victim cannot read it
+ * either, or -EAGAIN if there is something that cannot be read now.
+ */
+static int read_page(struct oom_reap *reap, unsigned long addr, void *buf,
+		     size_t len)
+{
+	struct vm_area_struct *vma = oom_reap_lock_vma(reap, addr);
+	int err;
+
+	if (vma == ERR_PTR(-EAGAIN))
+		return read_borrowed(reap->mm, addr, buf, len);
+	if (IS_ERR(vma))
+		return PTR_ERR(vma);
+
+	if (vma->vm_flags & VM_PFNMAP)
+		err = -EAGAIN;
+	else if (vma->vm_file && (vma->vm_flags & VM_SHARED))
+		err = read_file(vma, addr, buf, len);
+	else if (is_vm_hugetlb_page(vma))
+		err = -EAGAIN;
+	else
+		err = read_mapped(vma, addr, buf, len);
+
+	if (err == -ENOENT && vma->vm_file) {
+		err = read_file(vma, addr, buf, len);
+	} else if (err == -ENOENT) {
+		/* Anonymous memory that was never touched */
+		memset(buf, 0, len);
+		err = 0;
+	}
+	oom_reap_unlock_vma(reap, vma);
+	return err;
+}
+
+static int read_user(struct oom_reap *reap, unsigned long addr, void *buf,
+		     size_t len)
+{
+	while (len) {
+		size_t part = min_t(size_t, len,
+				    PAGE_SIZE - offset_in_page(addr));
+		int err = read_page(reap, addr, buf, part);
+
+		if (err)
+			return err;
+		addr += part;
+		buf += part;
+		len -= part;
+	}
+	return 0;
+}
+
+/*
+ * What is not reaped anyway takes no place in the table: the locks that matter
+ * lie in shared memory, and there may be thousands.
+ */
+static bool reapable_at(struct mm_struct *mm, unsigned long addr)
+{
+	struct vm_area_struct *vma;
+	bool reapable;
+
+	/*
+	 * The VMA may be locked for write by somebody else, but the flags in
+	 * question do not change, and RCU (or mmap_lock) keeps it in existence.
+	 */
+	rcu_read_lock();
+	vma = mtree_load(&mm->mm_mt, addr);
+	reapable = vma && oom_reapable_vma(vma);
+	rcu_read_unlock();
+	return reapable;
+}
+
+static void keep_user(struct oom_reap *reap, unsigned long addr, size_t len)
+{
+	unsigned long last = addr + len - 1;
+
+	if (last < addr)
+		return;
+	if (reapable_at(reap->mm, addr) || reapable_at(reap->mm, last))
+		oom_keep_add(&reap->keep, addr, last + 1);
+}
+
+/**
+ * struct robust_head - the head of a robust list, native or compat
+ * @addr: where it lies
+ * @size: its size in bytes
+ * @next: the first entry, with the LIST_PI bit
+ * @pending: the entry that was being added or removed, with the LIST_PI bit
+ * @futex_offset: from an entry to its futex word, in bytes
+ * @compat: pointers are of 32 bits
+ */
+struct robust_head {
+	unsigned long addr;
+	size_t size;
+	unsigned long next;
+	unsigned long pending;
+	unsigned long futex_offset;
+	bool compat;
+};
+
+static int read_head(struct oom_reap *reap, struct robust_head *head)
+{
+	struct robust_list_head native;
+	int err;
+
+#ifdef CONFIG_COMPAT
+	if (head->compat) {
+		struct compat_robust_list_head compat;
+
+		head->size = sizeof(compat);
+		err = read_user(reap, head->addr, &compat, sizeof(compat));
+		if (err)
+			return err;
+		head->next = compat.list.next;
+		head->pending = compat.list_op_pending;
+		head->futex_offset = compat.futex_offset;
+		return 0;
+	}
+#endif
+	head->size = sizeof(native);
+	err = read_user(reap, head->addr, &native, sizeof(native));
+	if (err)
+		return err;
+	head->next = (unsigned long)native.list.next;
+	head->pending = (unsigned long)native.list_op_pending;
+	head->futex_offset = native.futex_offset;
+	return 0;
+}
+
+static int read_next(struct oom_reap *reap, const struct robust_head *head,
+		     unsigned long entry, unsigned long *next)
+{
+	u32 compat;
+	int err;
+
+	if (!head->compat)
+		return read_user(reap, entry, next, sizeof(*next));
+
+	err = read_user(reap, entry, &compat, sizeof(compat));
+	*next = compat;
+	return err;
+}
+
+static void keep_word(struct oom_reap *reap, const struct robust_head *head,
+		      unsigned long entry)
+{
+	unsigned long word = entry + head->futex_offset;
+
+	keep_user(reap, head->compat ? (u32)word : word, sizeof(u32));
+}
+
+/*
+ * Keep what the walk of one list will need: exit_robust_list() and
+ * compat_exit_robust_list() are what this has to agree with.
+ */
+static int keep_list(struct oom_reap *reap, unsigned long addr, bool compat,
+		     unsigned int *budget)
+{
+	struct robust_head head = { .addr = addr, .compat = compat };
+	unsigned int limit = ROBUST_LIST_LIMIT;
+	size_t entry_size = compat ? sizeof(u32) : sizeof(unsigned long);
+	unsigned long entry, next;
+	int err;
+
+	err = read_head(reap, &head);
+	/* Nothing there: the victim's own walk ends here, too */
+	if (err == -EFAULT)
+		return 0;
+	if (err)
+		return err;
+
+	entry = head.next & ~LIST_PI;
+	if (entry == addr && !head.pending)
+		return 0;
+
+	keep_user(reap, addr, head.size);
+	if (head.pending)
+		keep_word(reap, &head, head.pending & ~LIST_PI);
+
+	while (entry != addr) {
+		if (!(*budget)--) {
+			*budget = 0;
+			return -EAGAIN;
+		}
+		keep_word(reap, &head, entry);
+		err = read_next(reap, &head, entry, &next);
+		if (err == -EFAULT)
+			break;
+		if (err)
+			return err;
+		keep_user(reap, entry, entry_size);
+		entry = next & ~LIST_PI;
+		if (!--limit)
+			break;
+	}
+	return 0;
+}
+
+static int keep_thread(struct oom_reap *reap, struct task_struct *t,
+		       unsigned int *budget)
+{
+	unsigned long addr;
+	int err = 0;
+
+	/*
+	 * The thread may be in exit_robust_list() this moment.  It clears the
+	 * pointer when it has finished, until then it needs the list.
+	 */
+	addr = (unsigned long)READ_ONCE(t->robust_list);
+	if (addr)
+		err = keep_list(reap, addr, false, budget);
+#ifdef CONFIG_COMPAT
+	addr = (unsigned long)READ_ONCE(t->compat_robust_list);
+	if (addr && !err)
+		err = keep_list(reap, addr, true, budget);
+#endif
+	return err;
+}
+
+/**
+ * oom_robust_keep() - keep what the robust futexes of an mm's threads need
+ * @reap: the pass; what is found is added to its table of ranges to keep
+ *
+ * Every thread that uses the mm must have SIGKILL pending or be past user mode.
+ *
+ * Threads that are born meanwhile do not matter: copy_process() gives up when
+ * a signal is pending.  A thread that leaves exit_mm() meanwhile has done with
+ * its list.  A kthread that borrows the mm has none.
+ *
+ * Context: Process context; mmap_lock is held for read, or a reference to
+ * mm_users.  Waits for other CPUs to take an interrupt, does not sleep.
+ * Return: false if there is a list that cannot be followed to its end, because
+ * a part of it is swapped out, say.  What could be read is in the table then.
+ */
+bool oom_robust_keep(struct oom_reap *reap)
+{
+	unsigned int budget = LIST_BUDGET;
+	struct task_struct *p, *t;
+	bool complete = true;
+
+	/* See fence_thread() */
+	smp_mb();
+
+	rcu_read_lock();
+	for_each_process(p) {
+		if ((p->flags & PF_KTHREAD) || !process_shares_mm(p, reap->mm))
+			continue;
+		for_each_thread(p, t)
+			fence_thread(t);
+	}
+	for_each_process(p) {
+		if ((p->flags & PF_KTHREAD) || !process_shares_mm(p, reap->mm))
+			continue;
+		for_each_thread(p, t) {
+			if (READ_ONCE(t->mm) == reap->mm &&
+			    keep_thread(reap, t, &budget))
+				complete = false;
+		}
+	}
+	rcu_read_unlock();
+	return complete;
+}

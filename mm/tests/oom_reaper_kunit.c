@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Unit tests of the parts of the OOM reaper that need no victim.
+ */
+#include <kunit/test.h>
+
+#include <linux/kthread.h>
+#include <linux/mm_types.h>
+#include <linux/moduleparam.h>
+#include <linux/prandom.h>
+#include <linux/slab.h>
+
+#include "../oom_reap.h"
+
+/* Page number to address */
+#define P(n)		((unsigned long)(n) << PAGE_SHIFT)
+
+static void expect_range(struct kunit *test, const struct oom_keep *keep,
+			 unsigned int i, unsigned long first, unsigned long end)
+{
+	KUNIT_ASSERT_LT(test, i, keep->nr);
+	KUNIT_EXPECT_EQ(test, keep->range[i].start, P(first));
+	KUNIT_EXPECT_EQ(test, keep->range[i].end, P(end));
+}
+
+static void expect_gap(struct kunit *test, const struct oom_keep *keep,
+		       unsigned long from, unsigned long to,
+		       unsigned long gap_from, unsigned long gap_to)
+{
+	unsigned long start = P(from), end = P(to);
+
+	KUNIT_EXPECT_TRUE(test, oom_keep_gap(keep, &start, &end));
+	KUNIT_EXPECT_EQ(test, start, P(gap_from));
+	KUNIT_EXPECT_EQ(test, end, P(gap_to));
+}
+
+static void keep_rounds_out(struct kunit *test)
+{
+	struct oom_keep keep;
+
+	oom_keep_init(&keep, NULL, 0);
+	oom_keep_add(&keep, P(10) + 8, P(10) + 32);
+	expect_range(test, &keep, 0, 10, 11);
+	/* A list head that straddles two pages */
+	oom_keep_add(&keep, P(21) - 8, P(21) + 16);
+	expect_range(test, &keep, 1, 20, 22);
+	KUNIT_EXPECT_EQ(test, oom_keep_pages(&keep), 3UL);
+
+	/* Nothing, and less than nothing */
+	oom_keep_add(&keep, P(30), P(30));
+	oom_keep_add(&keep, P(31), P(30));
+	KUNIT_EXPECT_EQ(test, keep.nr, 2U);
+}
+
+static void keep_merges(struct kunit *test)
+{
+	struct oom_keep keep;
+
+	oom_keep_init(&keep, NULL, 0);
+	oom_keep_add(&keep, P(10), P(11));
+	oom_keep_add(&keep, P(14), P(15));
+	oom_keep_add(&keep, P(12), P(13));
+	KUNIT_EXPECT_EQ(test, keep.nr, 3U);
+	/* The same again */
+	oom_keep_add(&keep, P(12), P(13));
+	KUNIT_EXPECT_EQ(test, keep.nr, 3U);
+	/* Touches two */
+	oom_keep_add(&keep, P(11), P(12));
+	KUNIT_EXPECT_EQ(test, keep.nr, 2U);
+	expect_range(test, &keep, 0, 10, 13);
+	/* Swallows all */
+	oom_keep_add(&keep, P(1), P(20));
+	KUNIT_EXPECT_EQ(test, keep.nr, 1U);
+	expect_range(test, &keep, 0, 1, 20);
+}
+
+static void keep_at_both_ends(struct kunit *test)
+{
+	unsigned long start = 0, end = ULONG_MAX;
+	struct oom_keep keep;
+
+	oom_keep_init(&keep, NULL, 0);
+	oom_keep_add(&keep, 0, 4);
+	oom_keep_add(&keep, ULONG_MAX - 8, ULONG_MAX);
+	KUNIT_ASSERT_EQ(test, keep.nr, 2U);
+	KUNIT_EXPECT_TRUE(test, oom_keep_gap(&keep, &start, &end));
+	KUNIT_EXPECT_EQ(test, start, P(1));
+	KUNIT_EXPECT_EQ(test, end, ALIGN_DOWN(ULONG_MAX, PAGE_SIZE));
+}
+
+static void keep_gaps(struct kunit *test)
+{
+	unsigned long start = P(10), end = P(12);
+	struct oom_keep keep;
+
+	oom_keep_init(&keep, NULL, 0);
+	expect_gap(test, &keep, 5, 50, 5, 50);
+
+	oom_keep_add(&keep, P(10), P(12));
+	oom_keep_add(&keep, P(20), P(21));
+	expect_gap(test, &keep, 5, 50, 5, 10);
+	expect_gap(test, &keep, 10, 50, 12, 20);
+	expect_gap(test, &keep, 11, 15, 12, 15);
+	expect_gap(test, &keep, 20, 50, 21, 50);
+	expect_gap(test, &keep, 21, 50, 21, 50);
+	KUNIT_EXPECT_FALSE(test, oom_keep_gap(&keep, &start, &end));
+}
+
+/* However many come, none of them is lost, and not all of memory is kept */
+static void keep_overflow(struct kunit *test)
+{
+	const unsigned int max = 64, nr_added = 1000;
+	struct oom_keep_range *range;
+	struct rnd_state rnd;
+	struct oom_keep keep;
+	unsigned int i;
+
+	range = kunit_kcalloc(test, max, sizeof(*range), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, range);
+	oom_keep_init(&keep, range, max);
+
+	prandom_seed_state(&rnd, 1);
+	for (i = 0; i < nr_added; i++) {
+		unsigned long page = prandom_u32_state(&rnd) % 1000000;
+
+		oom_keep_add(&keep, P(page), P(page) + 1);
+		KUNIT_ASSERT_LE(test, keep.nr, max);
+	}
+
+	prandom_seed_state(&rnd, 1);
+	for (i = 0; i < nr_added; i++) {
+		unsigned long page = prandom_u32_state(&rnd) % 1000000;
+		unsigned long start = P(page), end = P(page + 1);
+
+		KUNIT_EXPECT_FALSE(test, oom_keep_gap(&keep, &start, &end));
+	}
+
+	for (i = 1; i < keep.nr; i++)
+		KUNIT_EXPECT_LT(test, range[i - 1].end, range[i].start);
+}
+
+/* Locks next to each other do not cost anything of what is far from them */
+static void keep_overflow_is_local(struct kunit *test)
+{
+	unsigned long start = P(1UL << 15), end = P(1UL << 16);
+	struct oom_keep keep;
+	unsigned int i;
+
+	oom_keep_init(&keep, NULL, 0);
+	for (i = 0; i < 64; i++)
+		oom_keep_add(&keep, P(2 * i), P(2 * i) + 8);
+	oom_keep_add(&keep, P(1UL << 20), P(1UL << 20) + 8);
+
+	KUNIT_EXPECT_LE(test, oom_keep_pages(&keep), 512UL);
+	KUNIT_EXPECT_TRUE(test, oom_keep_gap(&keep, &start, &end));
+	KUNIT_EXPECT_EQ(test, start, P(1UL << 15));
+	KUNIT_EXPECT_EQ(test, end, P(1UL << 16));
+}
+
+static void pause_schedule(struct kunit *test)
+{
+	unsigned int i;
+
+	KUNIT_EXPECT_EQ(test, oom_reaper_pause_ms(1, 100), 1U);
+	KUNIT_EXPECT_EQ(test, oom_reaper_pause_ms(2, 100), 2U);
+	KUNIT_EXPECT_EQ(test, oom_reaper_pause_ms(7, 100), 64U);
+	KUNIT_EXPECT_EQ(test, oom_reaper_pause_ms(8, 100), 100U);
+	KUNIT_EXPECT_EQ(test, oom_reaper_pause_ms(1000, 100), 100U);
+	KUNIT_EXPECT_EQ(test, oom_reaper_pause_ms(1000, 10000), 10000U);
+	for (i = 1; i < 100; i++)
+		KUNIT_EXPECT_LE(test, oom_reaper_pause_ms(i, 10000),
+				oom_reaper_pause_ms(i + 1, 10000));
+}
+
+static int nr_applied;
+
+static int count_apply(void)
+{
+	nr_applied++;
+	return 0;
+}
+
+static void param_limits(struct kunit *test)
+{
+	struct oom_reaper_param param = {
+		.value = 5, .min = 2, .max = 9, .apply = count_apply,
+	};
+	struct kernel_param kp = { .arg = &param };
+	static const char * const bad[] = {
+		"", " ", "1", "10", "-3", "3x", "x", "0x", "4294967298", "2.5",
+	};
+	unsigned int i;
+
+	nr_applied = 0;
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		KUNIT_EXPECT_EQ_MSG(test, oom_reaper_param_set(bad[i], &kp),
+				    -EINVAL, "\"%s\"", bad[i]);
+		KUNIT_EXPECT_EQ(test, param.value, 5U);
+	}
+	KUNIT_EXPECT_EQ(test, oom_reaper_param_set(NULL, &kp), -EINVAL);
+	KUNIT_EXPECT_EQ(test, nr_applied, 0);
+
+	KUNIT_EXPECT_EQ(test, oom_reaper_param_set("2", &kp), 0);
+	KUNIT_EXPECT_EQ(test, param.value, 2U);
+	KUNIT_EXPECT_EQ(test, oom_reaper_param_set("9\n", &kp), 0);
+	KUNIT_EXPECT_EQ(test, param.value, 9U);
+	KUNIT_EXPECT_EQ(test, nr_applied, 2);
+}
+
+#define NR_PRODUCERS		4
+#define NR_PER_PRODUCER		500
+
+struct handover_test {
+	struct oom_handover handover;
+	struct mm_struct *mm[NR_PRODUCERS][NR_PER_PRODUCER];
+	atomic_t ready;
+	atomic_t producing;
+};
+
+struct producer {
+	struct handover_test *test;
+	unsigned int id;
+};
+
+static int produce(void *data)
+{
+	struct producer *producer = data;
+	struct handover_test *t = producer->test;
+	unsigned int i;
+
+	/* All at once */
+	atomic_inc(&t->ready);
+	while (atomic_read(&t->ready) < NR_PRODUCERS)
+		cond_resched();
+
+	for (i = 0; i < NR_PER_PRODUCER; i++) {
+		oom_handover_give(&t->handover, t->mm[producer->id][i]);
+		if (i % 16 == 0)
+			cond_resched();
+	}
+	atomic_dec(&t->producing);
+	return 0;
+}
+
+/* Takes as the reaper does, and counts how often each has come */
+static unsigned int consume(struct handover_test *t)
+{
+	struct mm_struct *mm = oom_handover_peek(&t->handover);
+	unsigned int nr_taken = 0;
+
+	if (mm) {
+		mm->map_count++;
+		oom_handover_clear(&t->handover);
+		nr_taken++;
+	}
+	mm = oom_handover_take(&t->handover);
+	if (mm) {
+		mm->map_count++;
+		nr_taken++;
+	}
+	return nr_taken;
+}
+
+static void handover_loses_nothing(struct kunit *test)
+{
+	struct producer producers[NR_PRODUCERS];
+	unsigned int i, j, nr_taken = 0;
+	struct handover_test *t;
+
+	t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	spin_lock_init(&t->handover.lock);
+	atomic_set(&t->producing, NR_PRODUCERS);
+	for (i = 0; i < NR_PRODUCERS; i++) {
+		for (j = 0; j < NR_PER_PRODUCER; j++) {
+			t->mm[i][j] = kunit_kzalloc(test,
+						    sizeof(struct mm_struct),
+						    GFP_KERNEL);
+			KUNIT_ASSERT_NOT_NULL(test, t->mm[i][j]);
+		}
+	}
+
+	for (i = 0; i < NR_PRODUCERS; i++) {
+		struct task_struct *task;
+
+		producers[i].test = t;
+		producers[i].id = i;
+		task = kthread_run(produce, &producers[i], "oom_producer/%u", i);
+		/* The others wait for this one, and use what is on our stack */
+		if (IS_ERR(task))
+			produce(&producers[i]);
+	}
+
+	while (atomic_read(&t->producing)) {
+		nr_taken += consume(t);
+		cond_resched();
+	}
+	do {
+		i = consume(t);
+		nr_taken += i;
+	} while (i);
+
+	KUNIT_EXPECT_EQ(test, nr_taken, NR_PRODUCERS * NR_PER_PRODUCER);
+	KUNIT_EXPECT_FALSE(test, oom_handover_waiting(&t->handover));
+	for (i = 0; i < NR_PRODUCERS; i++) {
+		for (j = 0; j < NR_PER_PRODUCER; j++)
+			KUNIT_EXPECT_EQ(test, t->mm[i][j]->map_count, 1);
+	}
+}
+
+static void handover_keeps_the_order(struct kunit *test)
+{
+	struct oom_handover handover = { };
+	struct mm_struct *mm[4];
+	unsigned int i;
+
+	spin_lock_init(&handover.lock);
+	for (i = 0; i < ARRAY_SIZE(mm); i++) {
+		mm[i] = kunit_kzalloc(test, sizeof(*mm[i]), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, mm[i]);
+		KUNIT_EXPECT_EQ(test, oom_handover_give(&handover, mm[i]), i > 0);
+	}
+
+	KUNIT_EXPECT_PTR_EQ(test, oom_handover_peek(&handover), mm[0]);
+	KUNIT_EXPECT_TRUE(test, oom_handover_waiting(&handover));
+	for (i = 1; i < ARRAY_SIZE(mm); i++)
+		KUNIT_EXPECT_PTR_EQ(test, oom_handover_take(&handover), mm[i]);
+	KUNIT_EXPECT_NULL(test, oom_handover_take(&handover));
+	KUNIT_EXPECT_FALSE(test, oom_handover_waiting(&handover));
+
+	/* The slot is taken until it is cleared */
+	KUNIT_EXPECT_PTR_EQ(test, oom_handover_peek(&handover), mm[0]);
+	oom_handover_clear(&handover);
+	KUNIT_EXPECT_NULL(test, oom_handover_peek(&handover));
+	KUNIT_EXPECT_FALSE(test, oom_handover_give(&handover, mm[1]));
+}
+
+static struct kunit_case oom_reaper_cases[] = {
+	KUNIT_CASE(keep_rounds_out),
+	KUNIT_CASE(keep_merges),
+	KUNIT_CASE(keep_at_both_ends),
+	KUNIT_CASE(keep_gaps),
+	KUNIT_CASE(keep_overflow),
+	KUNIT_CASE(keep_overflow_is_local),
+	KUNIT_CASE(pause_schedule),
+	KUNIT_CASE(param_limits),
+	KUNIT_CASE(handover_loses_nothing),
+	KUNIT_CASE(handover_keeps_the_order),
+	{}
+};
+
+static struct kunit_suite oom_reaper_suite = {
+	.name = "oom_reaper",
+	.test_cases = oom_reaper_cases,
+};
+
+kunit_test_suite(oom_reaper_suite);
+
+MODULE_DESCRIPTION("Unit tests of the OOM reaper");
+MODULE_LICENSE("GPL");
