@@ -65,11 +65,13 @@ cover_letter() {
 	if [ -n "${GIT_COMMITTER_NAME-}" ]; then
 		printf 'From: %s <%s>\n' "$GIT_COMMITTER_NAME" "$GIT_COMMITTER_EMAIL"
 	else
-		lab_git -C "$dir" log -1 --format='From: %an <%ae>' HEAD
+		# As git encodes it for mail.
+		lab_git -C "$dir" log -1 --format=email HEAD | sed -n '/^From: /,/^Date: /{/^Date: /!p}'
 	fi
 	lab_git -C "$dir" log -1 --format='Date: %aD' HEAD
-	printf 'Subject: [PATCH %0*d/%d] %s\n\n' "${#count}" 0 "$count" \
+	printf 'Subject: [PATCH %0*d/%d] %s\n' "${#count}" 0 "$count" \
 		"$(head -n 1 "$text" 2>/dev/null || echo 'mm, oom: the oom_reaper series')"
+	printf 'MIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n\n'
 	if [ -e "$text" ]; then
 		sed 1,2d "$text"
 		echo

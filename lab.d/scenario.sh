@@ -52,10 +52,9 @@ scenario_tests() {
 
 # What the kernel must never say, whatever the scenario.
 kernel_complaints() {
-	grep -a -E -e '\] (BUG|WARNING|INFO|UBSAN|Oops|KASAN)[ :]' -e 'BUG: ' -e 'WARNING: ' -e 'Oops: ' \
-		-e 'general protection fault' -e 'soft lockup' -e 'rcu.*detected stalls' -e 'INFO: task ' \
-		-e 'kmemleak: [0-9]+ new' -e 'Bad page state' -e 'Bad rss-counter' -e 'refcount_t:' \
-		-e 'DEBUG_LOCKS_WARN_ON' -e 'scheduling while atomic' -e 'Kernel panic' "$1"
+	grep -a -E -e '(BUG|WARNING|INFO|UBSAN|KASAN|KCSAN|Oops): ' -e 'general protection fault' \
+		-e 'detected stalls' -e 'kmemleak: [0-9]+ new' -e 'Bad page state' -e 'Bad rss-counter' \
+		-e 'refcount_t:' -e 'DEBUG_LOCKS_WARN_ON' -e 'scheduling while atomic' -e 'Kernel panic' "$1"
 }
 
 # Kernels and the guest's files are built once a run, when first wanted.
@@ -70,6 +69,19 @@ prepare_kernel() {
 		make_modules_archive "$1"
 		prepared[$1]=1
 	fi
+}
+
+# read_ktap SUITE STATUS DIAGNOSTICS FILE: a line per test, "pass|fail|skip NAME [DETAIL]".
+read_ktap() {
+	awk -v suite="$1" -v status="$2" -v diagnostics="$3" -f "$top/lab.d/ktap.awk" "$4"
+}
+
+# The same from what kunit.py parse printed; a suite's own line is no test.
+read_kunit() {
+	sed -n -E -e 's/^.*=+ ([a-zA-Z0-9_-]+) \([0-9]+ subtests?\) =+.*/suite \1/p' \
+		-e 's/^.*\[PASSED\] ([^= ]+).*/pass \1/p' -e 's/^.*\[(FAILED|CRASHED|TIMED OUT|ERROR)\] ([^= ]+).*/fail \2/p' \
+		-e 's/^.*\[SKIPPED\] ([^= ]+).*/skip \1/p' "$1" |
+		awk '$1 == "suite" { suite = $2; next } $2 == suite { next } { print $1, suite "." $2 }'
 }
 
 # run_scenario NAME KERNEL [TEST]
@@ -96,17 +108,17 @@ run_scenario() {
 		result fail "$label" "there is no program $s_program"
 		return
 	fi
-	# More memory than a small guest has must not be seen as the program's fault.
 	command="cd /root/kselftest/${s_program%/*} && exec ./${s_program##*/}"
 	for line in ${test:-${s_tests//,/ }}; do command+=" -t $line"; done
 	command+=" ${s_args//,/ }"
-	run_guest "test-$name" "$kernel" "export OOM_STORM_SECONDS=$test_seconds"$'\n'"$command"
+	[ -z "$test_seconds" ] || command="export OOM_STORM_SECONDS=$test_seconds; $command"
+	run_guest "test-$name" "$kernel" "$command"
 	said=$log/test-$name-$kernel.said
 	rm -f "$said"
 	[ -z "$verbose" ] || cat "$g_out"
 	while read -r status line detail; do
 		result "$status" "${label}${line#"$name"}" "$detail"
-	done < <(awk -v suite="$name" -v status="$g_status" -v diagnostics="$said" -f "$top/lab.d/ktap.awk" "$g_out")
+	done < <(read_ktap "$name" "$g_status" "$said" "$g_out")
 	[ ! -s "$said" ] || [ -n "$verbose" ] || tail -n 25 "$said" | sed 's/^/        /'
 	judge_guest "$label"
 	say "$label: $((SECONDS - start)) s"
@@ -144,9 +156,6 @@ run_kunit() {
 	fi
 	while read -r status name; do
 		result "$status" "$label.$name"
-	done < <(sed -n -E -e 's/^.*=+ ([a-zA-Z0-9_-]+) \([0-9]+ subtests?\) =+.*/suite \1/p' \
-		-e 's/^.*\[PASSED\] ([^= ]+).*/pass \1/p' -e 's/^.*\[(FAILED|CRASHED|TIMED OUT|ERROR)\] ([^= ]+).*/fail \2/p' \
-		-e 's/^.*\[SKIPPED\] ([^= ]+).*/skip \1/p' "$parsed" |
-		awk '$1 == "suite" { suite = $2; next } $2 == suite { next } { print $1, suite "." $2 }')
+	done < <(read_kunit "$parsed")
 	judge_guest "$label"
 }
