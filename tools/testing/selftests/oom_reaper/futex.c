@@ -87,6 +87,8 @@ static int locks_start(struct locks *locks)
 			     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (locks->shared == MAP_FAILED)
 		return -errno;
+	if (syscall(SYS_futex, locks->shared, FUTEX_WAKE, 0) < 0)
+		return -errno;
 	init_mutexes(locks->shared, false);
 	locks->victim.mb = SCENE_MB;
 	locks->victim.stuck = VICTIM_READ;
@@ -123,6 +125,8 @@ FIXTURE_SETUP(futex)
 
 	if (err == -ENODEV)
 		SKIP(return, "no FUSE");
+	if (err == -ENOSYS)
+		SKIP(return, "no futex(), CONFIG_COMPAT_32BIT_TIME maybe");
 	ASSERT_EQ(0, err);
 }
 
@@ -189,9 +193,16 @@ static void kill_and_release(struct __test_metadata *_metadata,
 {
 	struct scene *scene = &locks->scene;
 
+	long before = probe_free_kb();
+	int back;
+
 	/* The waiters are asleep by then */
 	probe_sleep_ms(100);
-	EXPECT_LE(0, scene_kill(scene, locks->victim.mb, ms));
+	back = scene_kill(scene, locks->victim.mb, ms);
+	EXPECT_LE(0, back);
+	/* Late as it is: see what comes of the locks when it is reaped */
+	if (back < 0)
+		victim_memory_back(before, locks->victim.mb, 5000);
 	EXPECT_TRUE(bystander_intact(&scene->bystander));
 	EXPECT_FALSE(victim_given_up(&scene->log, locks->victim.pid));
 	EXPECT_FALSE(victim_gone(&locks->victim, 0));
@@ -233,6 +244,18 @@ static int lock_mutexes(struct locks *locks, int from, int to)
 	return -err;
 }
 
+static void mutexes_marked(struct __test_metadata *_metadata, struct locks *locks,
+			   int from, int to)
+{
+	int i, lost = 0;
+
+	for (i = from; i < to; i++)
+		lost += pthread_mutex_trylock(&locks->shared->mutex[i]) !=
+			EOWNERDEAD;
+	scene_print("%d of %d locks lost", lost, to - from);
+	EXPECT_EQ(0, lost);
+}
+
 /* The locks of the C library: what programs use */
 
 static int hold_one(struct victim *victim)
@@ -264,37 +287,30 @@ TEST_F(futex, mutex_mmap_lock)
 }
 
 /*
- * The kernel alone hands a priority-inheritance lock on, so that the waiter
- * is not left waiting on stock either. But there nobody marks the lock: the
- * waiter does not learn that the owner died in the middle of something.
+ * A priority-inheritance lock that somebody waits for is known to the kernel,
+ * which hands it on, on stock too. Those that nobody waits for yet are not.
  */
-TEST_F(futex, mutex_pi)
+static int hold_ten(struct victim *victim)
+{
+	return lock_mutexes(victim->arg, 0, 10);
+}
+
+TEST_F(futex, mutexes_pi)
 {
 	struct locks *locks = &self->locks;
 
 	init_mutexes(locks->shared, true);
-	locks->victim.body = hold_one;
+	locks->victim.body = hold_ten;
 	ASSERT_EQ(0, victim_start(&locks->victim));
 	wait_for_mutex(locks, 0);
 	kill_and_release(_metadata, locks, 1000);
 	waiters_told(_metadata, locks);
+	mutexes_marked(_metadata, locks, 1, 10);
 }
 
 static int hold_500(struct victim *victim)
 {
 	return lock_mutexes(victim->arg, 0, 500);
-}
-
-static void mutexes_marked(struct __test_metadata *_metadata, struct locks *locks,
-			   int from, int to)
-{
-	int i, lost = 0;
-
-	for (i = from; i < to; i++)
-		lost += pthread_mutex_trylock(&locks->shared->mutex[i]) !=
-			EOWNERDEAD;
-	scene_print("%d of %d locks lost", lost, to - from);
-	EXPECT_EQ(0, lost);
 }
 
 TEST_F(futex, mutexes_500)
@@ -568,9 +584,8 @@ TEST_F(futex, pending_unlock)
 
 /*
  * What cannot be read without a fault cannot be kept. Reaping is put off, at
- * most for futex_grace_ms, until the victim has walked its list itself. On
- * stock the two seconds happen to be the same, and the locks are lost: the
- * victim is let go only after that here.
+ * most for futex_grace_ms, until the victim has walked its list itself. The
+ * two seconds that stock waits for everybody are as good here.
  */
 static int hold_swapped_head(struct victim *victim)
 {
@@ -582,7 +597,7 @@ static int hold_swapped_head(struct victim *victim)
 	return swap_out(head_of(locks)) ? 0 : -EAGAIN;
 }
 
-TEST_F(futex, head_swapped)
+TEST_F(futex, guard_head_swapped)
 {
 	struct locks *locks = &self->locks;
 	long waits = probe_vmstat("oom_reaper_futex_waits");
@@ -618,7 +633,8 @@ TEST_F(futex, head_swapped)
 	words_marked(_metadata, locks);
 	scene_print("oom_reaper_futex_waits %ld, before %ld",
 		    probe_vmstat("oom_reaper_futex_waits"), waits);
-	EXPECT_LT(waits, probe_vmstat("oom_reaper_futex_waits"));
+	if (waits >= 0)
+		EXPECT_LT(waits, probe_vmstat("oom_reaper_futex_waits"));
 	EXPECT_TRUE(bystander_intact(&locks->scene.bystander));
 	victim_stop(&locks->victim);
 	swap_stop(&swap);
@@ -744,6 +760,8 @@ FIXTURE_SETUP(garbage)
 
 	if (err == -ENODEV)
 		SKIP(return, "no FUSE");
+	if (err == -ENOSYS)
+		SKIP(return, "no futex(), CONFIG_COMPAT_32BIT_TIME maybe");
 	ASSERT_EQ(0, err);
 }
 

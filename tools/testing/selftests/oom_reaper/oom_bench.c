@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "bystander.h"
+#include "glutton.h"
 #include "hold.h"
 #include "probe.h"
 #include "victim.h"
@@ -103,12 +104,7 @@ static struct {
 	} sample[MAX_SAMPLES];
 } sampler;
 
-static struct {
-	atomic_long kb;
-	atomic_llong worst_ns;		/* longest wait for a page */
-	atomic_llong stalled_ns;	/* all waits above 10 ms together */
-	atomic_bool done;
-} *hog;
+static struct glutton hog;
 
 static void real_time(int priority)
 {
@@ -134,7 +130,8 @@ static void *sample(void *arg)
 		if (now >= next && sampler.count < MAX_SAMPLES) {
 			sampler.sample[sampler.count].ns = now;
 			sampler.sample[sampler.count].free_kb = free_kb;
-			sampler.sample[sampler.count].hog_kb = hog->kb;
+			sampler.sample[sampler.count].hog_kb =
+				hog.shared ? hog.shared->kb : 0;
 			sampler.count++;
 			next = now + SAMPLE_NS;
 		}
@@ -318,35 +315,6 @@ static void spinners(void)
 	one_victim(VICTIM_READ, true);
 }
 
-/* Touches page after page and notes the longest wait for one */
-static void run_hog(size_t kb)
-{
-	long long last, now, worst = 0;
-	size_t at;
-	char *mem;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	prctl(PR_SET_NAME, "hog");
-	/* The last one to be killed: the bystanders come before it */
-	probe_write("/proc/self/oom_score_adj", "-900");
-	mem = victim_map(kb * 1024, false);
-	last = probe_now_ns();
-	for (at = 0; mem && at < kb * 1024; at += 4096) {
-		mem[at] = 1;
-		now = probe_now_ns();
-		if (now - last > worst) {
-			worst = now - last;
-			hog->worst_ns = worst;
-		}
-		if (now - last > SAMPLE_NS)
-			hog->stalled_ns += now - last;
-		last = now;
-		hog->kb = at / 1024 + 4;
-	}
-	hog->done = true;
-	pause();
-}
-
 static void hogged(enum victim_stuck stuck)
 {
 	struct victim victim = {
@@ -355,9 +323,8 @@ static void hogged(enum victim_stuck stuck)
 	struct bystander bystander[BYSTANDERS];
 	int i, killed = 0, spoilt = 0, given_up;
 	long long hog_ns, killed_ns;
-	bool served, hog_killed;
-	long before;
-	pid_t pid;
+	struct glutton_shared took;
+	bool served;
 
 	need_hold();
 	for (i = 0; i < BYSTANDERS; i++)
@@ -365,26 +332,19 @@ static void hogged(enum victim_stuck stuck)
 				    500))
 			ksft_exit_fail_msg("oom_bench: no bystander\n");
 	start(&victim);
-	before = settled_free_kb();
+	probe_sleep_ms(300);
 	real_time(97);
 	sampler_start(0);
 	hog_ns = probe_now_ns();
-	pid = fork();
-	if (!pid) {
-		struct sched_param param = { 0 };
-
-		sched_setscheduler(0, SCHED_OTHER, &param);
-		run_hog(before + victim.mb * 1024 / 2);
-	}
+	if (glutton_start(&hog, victim.mb / 2))
+		ksft_exit_fail_msg("oom_bench: no hog\n");
 	killed_ns = kill_ns(victim.pid, 2 * LIMIT_MS);
-	probe_wait(hog->done, 2 * LIMIT_MS);
+	served = glutton_served(&hog, 2 * LIMIT_MS);
 	probe_sleep_ms(200);
-	served = hog->done;
-	hog_killed = waitpid(pid, NULL, WNOHANG) == pid;
-	kill(pid, SIGKILL);
-	if (!hog_killed)
-		waitpid(pid, NULL, 0);
+	took = *hog.shared;
 	sampler_stop(killed_ns);
+	/* The bystanders need some memory to answer */
+	glutton_stop(&hog);
 	given_up = victim_given_up(&log_text, victim.pid);
 	for (i = 0; i < BYSTANDERS; i++) {
 		if (!bystander_alive(&bystander[i]))
@@ -394,14 +354,14 @@ static void hogged(enum victim_stuck stuck)
 		bystander_stop(&bystander[i]);
 	}
 	result_begin(victim.mb);
-	result_figure("worst_stall_ms", served ? hog->worst_ns / 1e6 : -1);
-	result_figure("stalled_ms", hog->stalled_ns / 1e6);
+	result_figure("worst_stall_ms", served ? took.worst_ns / 1e6 : -1);
+	result_figure("stalled_ms", took.stalled_ns / 1e6);
 	result_number("served", served);
 	result_number("bystanders_killed", killed);
 	result_number("bystanders_spoilt", spoilt);
 	result_number("gave_up", given_up);
 	result_figure("kill_ms", ms_between(hog_ns, killed_ns));
-	result_number("hog_mb", hog->kb / 1024);
+	result_number("hog_mb", took.kb / 1024);
 	result_end();
 	hold_release_all(&hold);
 	victim_stop(&victim);
@@ -709,10 +669,6 @@ int main(int argc, char **argv)
 	for (arg = 2; arg < argc; arg++)
 		parse(argv[arg]);
 
-	hog = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-		   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (hog == MAP_FAILED)
-		ksft_exit_fail_msg("oom_bench: out of memory\n");
 	for (i = 0; i < sizeof(scenarios) / sizeof(*scenarios); i++) {
 		if (strcmp(scenarios[i].name, scenario))
 			continue;

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Several stuck victims at once: none may be lost, and the memory of all must
+ * be back within a second.
+ *
+ * Stock reaps all of them but those whose mmap_lock is held, two seconds
+ * after the kill. SysRq-f on stock goes for the same victim again and again
+ * in the meantime.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "../kselftest_harness.h"
+#include "cgroup.h"
+#include "scene.h"
+
+#define MAX_VICTIMS	64
+
+FIXTURE(burst)
+{
+	struct scene scene;
+	struct cgroup root;
+	struct cgroup cgroup[MAX_VICTIMS];
+	struct victim victim[MAX_VICTIMS];
+	pid_t writer[MAX_VICTIMS];
+	int victims;
+};
+
+FIXTURE_SETUP(burst)
+{
+	int err = scene_start(&self->scene);
+
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+	err = cgroup_make(&self->root, "+memory");
+	if (err)
+		SKIP(return, "no memory controller of cgroup v2: %s",
+		     strerror(-err));
+}
+
+FIXTURE_TEARDOWN(burst)
+{
+	int i;
+
+	for (i = 0; i < MAX_VICTIMS; i++) {
+		if (!self->writer[i])
+			continue;
+		kill(self->writer[i], SIGKILL);
+		waitpid(self->writer[i], NULL, 0);
+	}
+	if (self->victims)
+		hold_release_all(&self->scene.hold);
+	for (i = 0; i < self->victims; i++)
+		victim_stop(&self->victim[i]);
+	for (i = 0; i < MAX_VICTIMS; i++)
+		cgroup_remove(&self->cgroup[i]);
+	cgroup_remove(&self->root);
+	scene_stop(&self->scene);
+}
+
+/* One more victim, stuck in a place of its own */
+static void add_victim(struct __test_metadata *_metadata,
+		       FIXTURE_DATA(burst) *self, size_t mb,
+		       enum victim_stuck stuck, struct cgroup *cgroup)
+{
+	struct victim *victim = &self->victim[self->victims];
+
+	victim->mb = mb;
+	victim->stuck = stuck;
+	victim->hold = &self->scene.hold;
+	victim->file = self->victims;
+	victim->cgroup = cgroup ? cgroup->procs : NULL;
+	ASSERT_EQ(0, victim_start(victim));
+	self->victims++;
+}
+
+/*
+ * Lower the limit of a group below what it uses: an OOM kill in it. The writer
+ * is caught in the kernel for as long as that does not help.
+ */
+static pid_t squeeze(struct cgroup *cgroup)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		cgroup_write(cgroup, "memory.max", "1M");
+		_exit(0);
+	}
+	return pid;
+}
+
+static int count(FIXTURE_DATA(burst) *self, const char *what)
+{
+	int i, n = 0;
+
+	for (i = 0; i < self->victims; i++)
+		n += !!probe_count(&self->scene.log, "%s %d (", what,
+				   self->victim[i].pid);
+	return n;
+}
+
+/* The kills have been started: see the memory of all come back */
+static void all_back(struct __test_metadata *_metadata,
+		     FIXTURE_DATA(burst) *self, long before, long reaped_before)
+{
+	size_t mb = self->victim[0].mb * self->victims;
+	int i, back, gone = 0, given_up = 0;
+	long reaped;
+
+	back = victim_memory_back(before, mb, 1000);
+	probe_wait(count(self, "reaped process") == self->victims, 500);
+	reaped = probe_vmstat("oom_reaper_reaped");
+	for (i = 0; i < self->victims; i++)
+		given_up += victim_given_up(&self->scene.log,
+					    self->victim[i].pid);
+	scene_print("%d victims, %d killed, %d reaped, %d given up",
+		    self->victims, count(self, "Killed process"),
+		    count(self, "reaped process"), given_up);
+	scene_print("back after %d ms: %ld of %zu MB, counter %ld", back,
+		    (probe_free_kb() - before) / 1024, mb,
+		    reaped - reaped_before);
+	EXPECT_LE(0, back);
+	EXPECT_EQ(self->victims, count(self, "Killed process"));
+	EXPECT_EQ(self->victims, count(self, "reaped process"));
+	if (reaped >= 0)
+		EXPECT_EQ(self->victims, reaped - reaped_before);
+	EXPECT_EQ(0, given_up);
+	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+
+	hold_release_all(&self->scene.hold);
+	for (i = 0; i < self->victims; i++)
+		gone += victim_gone(&self->victim[i], 5000);
+	EXPECT_EQ(self->victims, gone);
+}
+
+/* One group, memory.oom.group: all that are in it are killed in one go */
+static void group_of(struct __test_metadata *_metadata,
+		     FIXTURE_DATA(burst) *self, int victims, size_t mb,
+		     bool every_other_locked)
+{
+	struct cgroup *cgroup = &self->cgroup[0];
+	long before, reaped = probe_vmstat("oom_reaper_reaped");
+	int i;
+
+	ASSERT_EQ(0, cgroup_make_child(cgroup, &self->root, 0));
+	ASSERT_EQ(0, cgroup_write(cgroup, "memory.oom.group", "1"));
+	for (i = 0; i < victims; i++)
+		add_victim(_metadata, self, mb, every_other_locked && i % 2 ?
+			   VICTIM_MMAP_WRITE : VICTIM_READ, cgroup);
+	probe_sleep_ms(200);
+	before = probe_free_kb();
+	self->writer[0] = squeeze(cgroup);
+	all_back(_metadata, self, before, reaped);
+}
+
+TEST_F_TIMEOUT(burst, group_8, 60)
+{
+	group_of(_metadata, self, 8, 12, false);
+}
+
+TEST_F_TIMEOUT(burst, group_8_locked, 60)
+{
+	group_of(_metadata, self, 8, 12, true);
+}
+
+TEST_F_TIMEOUT(burst, group_64, 120)
+{
+	group_of(_metadata, self, 64, 3, false);
+}
+
+TEST_F_TIMEOUT(burst, group_64_locked, 120)
+{
+	group_of(_metadata, self, 64, 3, true);
+}
+
+/* Eight groups, each with an OOM kill of its own at the same time */
+TEST_F_TIMEOUT(burst, groups_8, 60)
+{
+	long before, reaped = probe_vmstat("oom_reaper_reaped");
+	int i;
+
+	for (i = 0; i < 8; i++) {
+		ASSERT_EQ(0, cgroup_make_child(&self->cgroup[i], &self->root,
+					       i));
+		add_victim(_metadata, self, 12, VICTIM_READ, &self->cgroup[i]);
+	}
+	probe_sleep_ms(200);
+	before = probe_free_kb();
+	for (i = 0; i < 8; i++)
+		self->writer[i] = squeeze(&self->cgroup[i]);
+	all_back(_metadata, self, before, reaped);
+}
+
+/* One SysRq-f after the other, as fast as an impatient administrator */
+TEST_F_TIMEOUT(burst, sysrq_8, 60)
+{
+	long before, reaped = probe_vmstat("oom_reaper_reaped");
+	int i;
+
+	for (i = 0; i < 8; i++)
+		add_victim(_metadata, self, 12, VICTIM_READ, NULL);
+	probe_sleep_ms(200);
+	before = probe_free_kb();
+	for (i = 0; i < 8; i++) {
+		EXPECT_EQ(0, victim_sysrq());
+		probe_sleep_ms(probe_limit(100));
+	}
+	all_back(_metadata, self, before, reaped);
+}
+
+int main(int argc, char **argv)
+{
+	probe_disposable(&argc, argv);
+	return test_harness_run(argc, argv);
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "glutton.h"
+#include "probe.h"
+#include "victim.h"
+
+#define MOST_KB		(8UL * 1024 * 1024)
+#define STALL_NS	100000000
+
+bool glutton_possible(void)
+{
+	return probe_meminfo_kb("SwapTotal") <= 0 &&
+	       probe_meminfo_kb("MemAvailable") < (long)MOST_KB;
+}
+
+/* Touches page after page and notes the longest wait for one */
+static void eat(struct glutton_shared *shared, size_t kb)
+{
+	struct sched_param param = { 0 };
+	long long last, now;
+	size_t at;
+	char *mem;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, "hog");
+	sched_setscheduler(0, SCHED_OTHER, &param);
+	/* Bystanders come before it, but it can be killed */
+	probe_write("/proc/self/oom_score_adj", "-900");
+	mem = victim_map(kb * 1024, false);
+	last = probe_now_ns();
+	for (at = 0; mem && at < kb * 1024; at += 4096) {
+		mem[at] = 1;
+		now = probe_now_ns();
+		if (now - last > shared->worst_ns)
+			shared->worst_ns = now - last;
+		if (now - last > STALL_NS)
+			shared->stalled_ns += now - last;
+		last = now;
+		shared->kb = at / 1024 + 4;
+	}
+	shared->done = mem;
+	for (;;)
+		pause();
+}
+
+int glutton_start(struct glutton *glutton, size_t extra_mb)
+{
+	memset(glutton, 0, sizeof(*glutton));
+	glutton->shared = mmap(NULL, sizeof(*glutton->shared),
+			       PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (glutton->shared == MAP_FAILED)
+		return -errno;
+	/* What reclaim could find instead of a victim */
+	probe_write("/proc/sys/vm/drop_caches", "3");
+	glutton->want_kb = probe_free_kb() + extra_mb * 1024;
+	glutton->pid = fork();
+	if (!glutton->pid)
+		eat(glutton->shared, glutton->want_kb);
+	return glutton->pid < 0 ? -errno : 0;
+}
+
+static bool gone(struct glutton *glutton)
+{
+	if (glutton->pid > 0 &&
+	    waitpid(glutton->pid, NULL, WNOHANG) == glutton->pid)
+		glutton->pid = 0;
+	return glutton->pid <= 0;
+}
+
+bool glutton_served(struct glutton *glutton, int ms)
+{
+	probe_wait(glutton->shared->done || gone(glutton), ms);
+	return glutton->shared->done && !gone(glutton);
+}
+
+void glutton_stop(struct glutton *glutton)
+{
+	if (!gone(glutton)) {
+		kill(glutton->pid, SIGKILL);
+		waitpid(glutton->pid, NULL, 0);
+		glutton->pid = 0;
+	}
+	if (glutton->shared && glutton->shared != MAP_FAILED)
+		munmap(glutton->shared, sizeof(*glutton->shared));
+	glutton->shared = NULL;
+}

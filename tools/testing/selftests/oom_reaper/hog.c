@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Somebody needs the memory of a stuck victim, and three bystanders have some
+ * as well. It must be served by the victim alone, and without a long wait.
+ *
+ * Stock lets it wait for two seconds. When the victim's mmap_lock is held it
+ * gives up on the victim after three, and kills two bystanders or three.
+ */
+#include "../kselftest_harness.h"
+#include "glutton.h"
+#include "scene.h"
+
+#define VICTIM_MB	96
+#define BYSTANDERS	3
+#define BYSTANDER_MB	32
+
+FIXTURE(hog)
+{
+	struct scene scene;
+	struct bystander bystander[BYSTANDERS];
+	struct victim victim;
+	struct glutton hog;
+};
+
+FIXTURE_VARIANT(hog)
+{
+	enum victim_stuck stuck;
+};
+
+FIXTURE_VARIANT_ADD(hog, read) {
+	.stuck = VICTIM_READ,
+};
+
+FIXTURE_VARIANT_ADD(hog, mmap_lock_write) {
+	.stuck = VICTIM_MMAP_WRITE,
+};
+
+FIXTURE_VARIANT_ADD(hog, mmap_lock_read) {
+	.stuck = VICTIM_MMAP_READ,
+};
+
+FIXTURE_SETUP(hog)
+{
+	int i, err = scene_start(&self->scene);
+
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+	if (!glutton_possible())
+		SKIP(return, "needs less than 8 GB of memory, and no swap");
+	for (i = 0; i < BYSTANDERS; i++)
+		ASSERT_EQ(0, bystander_start(&self->bystander[i], BYSTANDER_MB,
+					     1, 500));
+	self->victim.mb = VICTIM_MB;
+	self->victim.stuck = variant->stuck;
+	self->victim.hold = &self->scene.hold;
+	ASSERT_EQ(0, victim_start(&self->victim));
+}
+
+FIXTURE_TEARDOWN(hog)
+{
+	int i;
+
+	if (self->hog.shared)
+		glutton_stop(&self->hog);
+	if (self->victim.pid) {
+		hold_release_all(&self->scene.hold);
+		victim_stop(&self->victim);
+	}
+	for (i = 0; i < BYSTANDERS; i++)
+		bystander_stop(&self->bystander[i]);
+	scene_stop(&self->scene);
+}
+
+TEST_F_TIMEOUT(hog, served, 120)
+{
+	int i, alive = 0, intact = 0;
+	bool served, killed;
+	long worst_ms, stalled_ms;
+
+	probe_sleep_ms(200);
+	ASSERT_EQ(0, glutton_start(&self->hog, VICTIM_MB / 2));
+	served = glutton_served(&self->hog, 30000);
+	worst_ms = self->hog.shared->worst_ns / 1000000;
+	/* A page that comes by chance can cut one wait into two */
+	stalled_ms = self->hog.shared->stalled_ns / 1000000;
+	glutton_stop(&self->hog);
+
+	killed = probe_find(&self->scene.log, 0, "Killed process %d (",
+			    self->victim.pid);
+	for (i = 0; i < BYSTANDERS; i++) {
+		alive += bystander_alive(&self->bystander[i]);
+		intact += bystander_intact(&self->bystander[i]);
+	}
+	scene_print("hog served: %d, waited %ld ms, at most %ld ms at a time",
+		    served, stalled_ms, worst_ms);
+	scene_print("%d of %d bystanders alive", alive, BYSTANDERS);
+	/* Else it has not needed the victim's memory */
+	EXPECT_TRUE(killed);
+	EXPECT_TRUE(served);
+	EXPECT_GE(probe_limit(1000), stalled_ms);
+	EXPECT_GE(probe_limit(1000), worst_ms);
+	EXPECT_EQ(BYSTANDERS, intact);
+	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+	EXPECT_FALSE(victim_given_up(&self->scene.log, self->victim.pid));
+}
+
+int main(int argc, char **argv)
+{
+	probe_disposable(&argc, argv);
+	return test_harness_run(argc, argv);
+}

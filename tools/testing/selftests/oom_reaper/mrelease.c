@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * process_mrelease(2): what a userspace OOM daemon calls after it has killed.
+ *
+ * Stock waits for mmap_lock for as long as somebody holds it, and reaps the
+ * lists of robust futexes with the rest: what has to do with these fails
+ * there. The others are guards.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "../kselftest_harness.h"
+#include "scene.h"
+
+#ifndef SYS_process_mrelease
+#define SYS_process_mrelease	448
+#endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open		434
+#endif
+
+FIXTURE(mrelease)
+{
+	struct scene scene;
+	struct victim victim;
+	int pidfd;
+};
+
+FIXTURE_SETUP(mrelease)
+{
+	int err = scene_start(&self->scene);
+
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+	self->victim.mb = SCENE_MB;
+	self->victim.hold = &self->scene.hold;
+	self->pidfd = -1;
+}
+
+FIXTURE_TEARDOWN(mrelease)
+{
+	if (self->victim.pid) {
+		hold_release_all(&self->scene.hold);
+		victim_stop(&self->victim);
+	}
+	if (self->pidfd >= 0)
+		close(self->pidfd);
+	scene_stop(&self->scene);
+}
+
+static int mrelease(int pidfd, unsigned int flags)
+{
+	return syscall(SYS_process_mrelease, pidfd, flags) ? -errno : 0;
+}
+
+static int pidfd_of(pid_t pid)
+{
+	return syscall(SYS_pidfd_open, pid, 0);
+}
+
+/* The call in a thread of its own: it might not come back */
+struct call {
+	pthread_t thread;
+	int pidfd;
+	int result;
+	long long begin_ns;
+	atomic_llong end_ns;
+};
+
+static void *do_call(void *arg)
+{
+	struct call *call = arg;
+
+	call->result = mrelease(call->pidfd, 0);
+	call->end_ns = probe_now_ns();
+	return NULL;
+}
+
+/* Kill the victim and call: see that it returns, and what comes back */
+static int kill_and_call(struct __test_metadata *_metadata,
+			 FIXTURE_DATA(mrelease) *self, struct call *call)
+{
+	long before;
+	int back;
+
+	memset(call, 0, sizeof(*call));
+	self->pidfd = pidfd_of(self->victim.pid);
+	ASSERT_LE(0, self->pidfd);
+	call->pidfd = self->pidfd;
+	probe_sleep_ms(100);
+	before = probe_free_kb();
+	kill(self->victim.pid, SIGKILL);
+	call->begin_ns = probe_now_ns();
+	ASSERT_EQ(0, pthread_create(&call->thread, NULL, do_call, call));
+	EXPECT_TRUE(probe_wait(call->end_ns, 1000));
+	back = victim_memory_back(before, self->victim.mb, 0);
+	scene_print("process_mrelease(): %d after %lld ms, %ld of %zu MB back",
+		    call->end_ns ? call->result : 1, call->end_ns ?
+		    (call->end_ns - call->begin_ns) / 1000000 : -1,
+		    (probe_free_kb() - before) / 1024, self->victim.mb);
+	return back;
+}
+
+static void release(struct __test_metadata *_metadata,
+		    FIXTURE_DATA(mrelease) *self, struct call *call)
+{
+	hold_release_all(&self->scene.hold);
+	EXPECT_TRUE(victim_gone(&self->victim, 5000));
+	pthread_join(call->thread, NULL);
+}
+
+TEST_F(mrelease, guard_read)
+{
+	struct call call;
+
+	self->victim.stuck = VICTIM_READ;
+	ASSERT_EQ(0, victim_start(&self->victim));
+	EXPECT_LE(0, kill_and_call(_metadata, self, &call));
+	EXPECT_EQ(0, call.result);
+	release(_metadata, self, &call);
+}
+
+TEST_F(mrelease, guard_mmap_lock_read)
+{
+	struct call call;
+
+	self->victim.stuck = VICTIM_MMAP_READ;
+	ASSERT_EQ(0, victim_start(&self->victim));
+	EXPECT_LE(0, kill_and_call(_metadata, self, &call));
+	EXPECT_EQ(0, call.result);
+	release(_metadata, self, &call);
+}
+
+TEST_F(mrelease, mmap_lock_write)
+{
+	struct call call;
+
+	self->victim.stuck = VICTIM_MMAP_WRITE;
+	ASSERT_EQ(0, victim_start(&self->victim));
+	EXPECT_LE(0, kill_and_call(_metadata, self, &call));
+	/* Part may be left: in a VMA that the holder has locked, too */
+	EXPECT_TRUE(!call.result || call.result == -EAGAIN);
+	release(_metadata, self, &call);
+}
+
+/* Without VMA locks there is nothing to be had. That must be said at once */
+TEST_F(mrelease, eagain)
+{
+	struct call call;
+
+	if (probe_param("vma_locks") < 0)
+		SKIP(return, "no parameter vma_locks");
+	self->victim.stuck = VICTIM_MMAP_WRITE;
+	ASSERT_EQ(0, victim_start(&self->victim));
+	ASSERT_EQ(0, probe_param_write("vma_locks", "N"));
+	EXPECT_GT(0, kill_and_call(_metadata, self, &call));
+	EXPECT_EQ(-EAGAIN, call.result);
+	EXPECT_EQ(0, probe_param_write("vma_locks", "Y"));
+	/* And what was left is there for the next call */
+	EXPECT_EQ(0, mrelease(self->pidfd, 0));
+	release(_metadata, self, &call);
+}
+
+struct locked {
+	pthread_mutex_t mutex;
+	atomic_int told;
+};
+
+static int lock_it(struct victim *victim)
+{
+	struct locked *locked = victim->arg;
+
+	return -pthread_mutex_lock(&locked->mutex);
+}
+
+/* The victim's robust lock survives it */
+TEST_F(mrelease, robust_mutex)
+{
+	struct locked *locked = mmap(NULL, sizeof(*locked),
+				     PROT_READ | PROT_WRITE,
+				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pthread_mutexattr_t attr;
+	struct call call;
+	pid_t waiter;
+
+	ASSERT_NE(MAP_FAILED, (void *)locked);
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+	pthread_mutex_init(&locked->mutex, &attr);
+
+	self->victim.stuck = VICTIM_READ;
+	self->victim.body = lock_it;
+	self->victim.arg = locked;
+	ASSERT_EQ(0, victim_start(&self->victim));
+	waiter = fork();
+	if (!waiter) {
+		locked->told = pthread_mutex_lock(&locked->mutex) + 1;
+		_exit(0);
+	}
+	EXPECT_LE(0, kill_and_call(_metadata, self, &call));
+	release(_metadata, self, &call);
+	probe_wait(locked->told, 2000);
+	scene_print("waiter: %s", locked->told ?
+		    strerror(locked->told - 1) : "not told");
+	EXPECT_EQ(EOWNERDEAD + 1, locked->told);
+	kill(waiter, SIGKILL);
+	waitpid(waiter, NULL, 0);
+}
+
+TEST_F(mrelease, guard_errors)
+{
+	int self_fd = pidfd_of(getpid());
+
+	ASSERT_EQ(0, victim_start(&self->victim));
+	self->pidfd = pidfd_of(self->victim.pid);
+	EXPECT_EQ(-EBADF, mrelease(-1, 0));
+	EXPECT_EQ(-EINVAL, mrelease(self->pidfd, 1));
+	EXPECT_EQ(-EINVAL, mrelease(self->pidfd, ~0U));
+	/* Not killed */
+	EXPECT_EQ(-EINVAL, mrelease(self->pidfd, 0));
+	EXPECT_EQ(-EINVAL, mrelease(self_fd, 0));
+	scene_print("%ld kB left of %zu MB",
+		    probe_status(self->victim.pid, "RssAnon"),
+		    self->victim.mb);
+	EXPECT_LE((long)self->victim.mb * 1024,
+		  probe_status(self->victim.pid, "RssAnon"));
+	/* Gone */
+	victim_stop(&self->victim);
+	EXPECT_EQ(-ESRCH, mrelease(self->pidfd, 0));
+	close(self_fd);
+}
+
+/* A zombie has no memory any more */
+TEST_F(mrelease, guard_zombie)
+{
+	siginfo_t info;
+
+	ASSERT_EQ(0, victim_start(&self->victim));
+	self->pidfd = pidfd_of(self->victim.pid);
+	kill(self->victim.pid, SIGKILL);
+	ASSERT_EQ(0, waitid(P_PID, self->victim.pid, &info,
+			    WEXITED | WNOWAIT));
+	EXPECT_EQ(-ESRCH, mrelease(self->pidfd, 0));
+}
+
+/* What another process, which nobody has killed, uses as well stays */
+static int share_mm(void *arg)
+{
+	atomic_int *stop = arg;
+
+	while (!*stop)
+		usleep(1000);
+	return 0;
+}
+
+static int start_sharer(struct victim *victim)
+{
+	static char stack[65536] __attribute__((__aligned__(16)));
+	pid_t pid = clone(share_mm, stack + sizeof(stack), CLONE_VM | SIGCHLD,
+			  &victim->shared->flag[1]);
+
+	victim->shared->flag[0] = pid;
+	return pid < 0 ? -errno : 0;
+}
+
+TEST_F(mrelease, guard_shared_with_living)
+{
+	long rss;
+
+	self->victim.stuck = VICTIM_READ;
+	self->victim.body = start_sharer;
+	ASSERT_EQ(0, victim_start(&self->victim));
+	self->pidfd = pidfd_of(self->victim.pid);
+	kill(self->victim.pid, SIGKILL);
+	EXPECT_EQ(-EINVAL, mrelease(self->pidfd, 0));
+	rss = probe_status(self->victim.shared->flag[0], "RssAnon");
+	scene_print("%ld kB left of %zu MB", rss, self->victim.mb);
+	EXPECT_LE((long)self->victim.mb * 1024, rss);
+	self->victim.shared->flag[1] = 1;
+}
+
+int main(int argc, char **argv)
+{
+	probe_disposable(&argc, argv);
+	return test_harness_run(argc, argv);
+}
