@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cgroup.h"
@@ -135,4 +138,32 @@ long cgroup_number(const struct cgroup *cgroup, const char *file,
 		at += len;
 	}
 	return -1;
+}
+
+pid_t cgroup_squeeze(const struct cgroup *cgroup, size_t mb)
+{
+	char text[32];
+	pid_t pid;
+
+	snprintf(text, sizeof(text), "%zuM", mb);
+	cgroup_write(cgroup, "memory.swap.max", "0");
+	fflush(stdout);
+	fflush(stderr);
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(cgroup_write(cgroup, "memory.max", text) ? 1 : 0);
+	}
+	return pid;
+}
+
+bool cgroup_squeezed(pid_t pid, int ms)
+{
+	if (probe_wait(waitpid(pid, NULL, WNOHANG) == pid, ms))
+		return true;
+	kill(pid, SIGKILL);
+	probe_wait(waitpid(pid, NULL, WNOHANG) == pid, 5000);
+	return false;
 }

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct cgroup {
 	char mount[128];	/* where the hierarchy was mounted for it */
@@ -33,5 +34,14 @@ bool cgroup_wait(const struct cgroup *cgroup, const char *file,
 /* The number behind @name in @file, -1 if not there */
 long cgroup_number(const struct cgroup *cgroup, const char *file,
 		   const char *name);
+
+/*
+ * Leave the group @mb megabytes, so that the OOM killer has to kill in it. A
+ * process of its own asks for that: it comes back only when there is no more
+ * to be had, or it is killed. Return: its PID or -errno
+ */
+pid_t cgroup_squeeze(const struct cgroup *cgroup, size_t mb);
+/* Kill it if need be. Return: whether it had come back */
+bool cgroup_squeezed(pid_t pid, int ms);
 
 #endif

@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Several victims at once, and victims that are several processes.
+ *
+ * Stock waits for two seconds before it looks at a victim, and never gets the
+ * memory of one whose mmap_lock is held for write; in the meantime, or then, a
+ * second process may be killed that need not have been. It fails all these but
+ * the guards.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "../kselftest_harness.h"
+#include "cgroup.h"
+#include "scene.h"
+
+#define GROUP	64
+#define STACK	65536
+
+FIXTURE(several)
+{
+	struct scene scene;
+	struct cgroup top;
+	struct cgroup cgroup;
+	struct victim victim[GROUP];
+	pid_t squeezer;
+};
+
+FIXTURE_VARIANT(several)
+{
+	enum victim_stuck stuck;
+};
+
+FIXTURE_VARIANT_ADD(several, read)
+{
+	.stuck = VICTIM_READ,
+};
+
+FIXTURE_VARIANT_ADD(several, mmap_lock)
+{
+	.stuck = VICTIM_MMAP_WRITE,
+};
+
+FIXTURE_SETUP(several)
+{
+	int i, err = scene_start(&self->scene);
+
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+	/* Whose parent is gone becomes a child of the test */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	for (i = 0; i < GROUP; i++) {
+		self->victim[i].stuck = variant->stuck;
+		self->victim[i].hold = &self->scene.hold;
+		self->victim[i].file = i;
+	}
+	err = cgroup_make(&self->top, "+memory");
+	if (!err) {
+		ASSERT_EQ(0, cgroup_make_child(&self->cgroup, &self->top, 0));
+		for (i = 0; i < GROUP; i++)
+			self->victim[i].cgroup = self->cgroup.procs;
+	}
+}
+
+FIXTURE_TEARDOWN(several)
+{
+	int i;
+
+	hold_release_all(&self->scene.hold);
+	for (i = 0; i < GROUP; i++)
+		victim_stop(&self->victim[i]);
+	if (self->squeezer > 0)
+		cgroup_squeezed(self->squeezer, 0);
+	if (*self->cgroup.dir)
+		cgroup_remove(&self->cgroup);
+	if (*self->top.dir)
+		cgroup_remove(&self->top);
+	scene_stop(&self->scene);
+}
+
+#define NEEDS_MEMCG "no memory controller of cgroup v2"
+
+static int reaped(struct scene *scene, struct victim *victim, int count)
+{
+	int i, nr = 0;
+
+	for (i = 0; i < count; i++)
+		nr += victim_reaped(&scene->log, victim[i].pid, 0);
+	return nr;
+}
+
+static int killed(struct victim *victim, int count)
+{
+	int i, nr = 0;
+
+	for (i = 0; i < count; i++)
+		nr += victim_gone(&victim[i], 5000) &&
+		      victim_killed(&victim[i]);
+	return nr;
+}
+
+static void no_complaint(struct __test_metadata *_metadata,
+			 struct scene *scene)
+{
+	const char *complaint;
+
+	/* The last reference to an mm may be dropped a little later */
+	probe_sleep_ms(100);
+	complaint = probe_complaint(&scene->log);
+	EXPECT_EQ(NULL, complaint)
+		TH_LOG("the kernel complains: %s", complaint);
+}
+
+/* All of a group are handed over at once: most have to go on the backlog */
+static void kill_group(struct __test_metadata *_metadata, struct scene *scene,
+		       struct cgroup *cgroup, struct victim *victim,
+		       pid_t *squeezer)
+{
+	long before, backlogged = probe_vmstat("oom_reaper_backlogged");
+	int i, back, nr = 0;
+
+	for (i = 0; i < GROUP; i++) {
+		victim[i].mb = 1;
+		ASSERT_EQ(0, victim_start(&victim[i]));
+	}
+	ASSERT_EQ(0, cgroup_write(cgroup, "memory.oom.group", "1"));
+	probe_sleep_ms(100);
+	before = probe_free_kb();
+	*squeezer = cgroup_squeeze(cgroup, 0);
+	ASSERT_LT(0, *squeezer);
+	back = victim_memory_back(before, GROUP, 1500);
+	probe_wait((nr = reaped(scene, victim, GROUP)) == GROUP, 1000);
+	scene_print("back after %d ms: %ld of %d MB, %d of %d reaped", back,
+		    (probe_free_kb() - before) / 1024, GROUP, nr, GROUP);
+	scene_print("%ld handed over by way of the backlog",
+		    probe_vmstat("oom_reaper_backlogged") - backlogged);
+	EXPECT_LE(0, back);
+	EXPECT_EQ(GROUP, nr);
+	EXPECT_EQ(0, probe_count(&scene->log, "unable to reap"));
+	EXPECT_TRUE(bystander_intact(&scene->bystander));
+
+	hold_release_all(&scene->hold);
+	EXPECT_EQ(GROUP, killed(victim, GROUP));
+	no_complaint(_metadata, scene);
+}
+
+TEST_F_TIMEOUT(several, group, 90)
+{
+	if (!*self->cgroup.dir)
+		SKIP(return, NEEDS_MEMCG);
+	kill_group(_metadata, &self->scene, &self->cgroup, self->victim,
+		   &self->squeezer);
+}
+
+TEST_F_TIMEOUT(several, group_threads, 90)
+{
+	if (!*self->cgroup.dir)
+		SKIP(return, NEEDS_MEMCG);
+	if (probe_param_write("threads", "4"))
+		SKIP(return, "no parameter \"threads\"");
+	kill_group(_metadata, &self->scene, &self->cgroup, self->victim,
+		   &self->squeezer);
+	EXPECT_EQ(0, probe_param_write("threads", "1"));
+}
+
+/* The death of the first is enough, the second must live */
+TEST_F(several, one_of_two_in_memcg)
+{
+	struct victim *victim = self->victim;
+	long kills;
+	bool done;
+
+	if (!*self->cgroup.dir)
+		SKIP(return, NEEDS_MEMCG);
+	victim[0].mb = 24;
+	victim[1].mb = 8;
+	ASSERT_EQ(0, victim_start(&victim[0]));
+	ASSERT_EQ(0, victim_start(&victim[1]));
+	self->squeezer = cgroup_squeeze(&self->cgroup, 16);
+	ASSERT_LT(0, self->squeezer);
+	done = cgroup_squeezed(self->squeezer, 1000);
+	self->squeezer = 0;
+	EXPECT_TRUE(done);
+	EXPECT_TRUE(victim_reaped(&self->scene.log, victim[0].pid, 1000));
+	/* Stock looks for the next one when it has given up */
+	probe_sleep_ms(200);
+	kills = cgroup_number(&self->cgroup, "memory.events", "oom_kill");
+	scene_print("the limit is %s, %ld killed",
+		    done ? "kept" : "not kept after a second", kills);
+	EXPECT_EQ(1, kills);
+
+	hold_release_all(&self->scene.hold);
+	EXPECT_TRUE(victim_gone(&victim[0], 5000));
+	EXPECT_TRUE(victim_killed(&victim[0]));
+	EXPECT_FALSE(victim_gone(&victim[1], 200));
+	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+	no_complaint(_metadata, &self->scene);
+}
+
+TEST_F(several, both_in_memcg)
+{
+	struct victim *victim = self->victim;
+	bool done;
+	int nr = 0;
+
+	if (!*self->cgroup.dir)
+		SKIP(return, NEEDS_MEMCG);
+	victim[0].mb = 16;
+	victim[1].mb = 16;
+	ASSERT_EQ(0, victim_start(&victim[0]));
+	ASSERT_EQ(0, victim_start(&victim[1]));
+	self->squeezer = cgroup_squeeze(&self->cgroup, 8);
+	ASSERT_LT(0, self->squeezer);
+	done = cgroup_squeezed(self->squeezer, 1000);
+	self->squeezer = 0;
+	probe_wait((nr = reaped(&self->scene, victim, 2)) == 2, 1000);
+	scene_print("the limit is %s, %d reaped",
+		    done ? "kept" : "not kept after a second", nr);
+	EXPECT_TRUE(done);
+	EXPECT_EQ(2, nr);
+	hold_release_all(&self->scene.hold);
+	EXPECT_EQ(2, killed(victim, 2));
+	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+	no_complaint(_metadata, &self->scene);
+}
+
+/* A process with the memory of another one, its flags and signals its own */
+enum { SHARER, SHARER_STUCK };	/* flags: PID, and whether it gets stuck */
+
+#define SHARER_FILE	(GROUP + 1)
+
+static int share(void *arg)
+{
+	struct victim *victim = arg;
+
+	if (victim->shared->flag[SHARER_STUCK])
+		hold_in_read(victim->hold, SHARER_FILE);
+	for (;;)
+		pause();
+	return 0;
+}
+
+static int have_sharer(struct victim *victim)
+{
+	char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pid_t pid;
+
+	if (stack == MAP_FAILED)
+		return -errno;
+	victim->shared->flag[SHARER_STUCK] = *(bool *)victim->arg;
+	pid = clone(share, stack + STACK, CLONE_VM | SIGCHLD, victim);
+	if (pid < 0)
+		return -errno;
+	victim->shared->flag[SHARER] = pid;
+	return 0;
+}
+
+static bool sharer_gone(pid_t pid, int ms)
+{
+	int status;
+
+	return probe_wait(waitpid(pid, &status, WNOHANG) == pid, ms) &&
+	       WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
+static void kill_sharers(struct __test_metadata *_metadata,
+			 struct scene *scene, struct victim *victim, bool stuck)
+{
+	pid_t sharer;
+
+	victim->mb = SCENE_MB;
+	victim->cgroup = NULL;
+	victim->body = have_sharer;
+	victim->arg = &stuck;
+	ASSERT_EQ(0, victim_start(victim));
+	sharer = victim->shared->flag[SHARER];
+	if (stuck)
+		EXPECT_TRUE(hold_wait(&scene->hold, SHARER_FILE, 1, 5000));
+	EXPECT_LE(0, scene_kill(scene, SCENE_MB, 1000));
+	EXPECT_TRUE(bystander_intact(&scene->bystander));
+	EXPECT_EQ(0, probe_count(&scene->log, "unable to reap"));
+
+	/* One after the other */
+	hold_release(&scene->hold, victim->file);
+	EXPECT_TRUE(victim_gone(victim, 5000));
+	EXPECT_TRUE(victim_killed(victim));
+	hold_release(&scene->hold, SHARER_FILE);
+	EXPECT_TRUE(sharer_gone(sharer, 5000));
+	no_complaint(_metadata, scene);
+}
+
+TEST_F(several, one_mm)
+{
+	kill_sharers(_metadata, &self->scene, &self->victim[0], false);
+}
+
+TEST_F(several, one_mm_both_stuck)
+{
+	kill_sharers(_metadata, &self->scene, &self->victim[0], true);
+}
+
+FIXTURE(process)
+{
+	struct scene scene;
+};
+
+FIXTURE_SETUP(process)
+{
+	int err = scene_start(&self->scene);
+
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+FIXTURE_TEARDOWN(process)
+{
+	scene_stop(&self->scene);
+}
+
+/* The OOM killer may not pick the child; with its parent it has to go */
+static int vfork_exempt(struct victim *victim)
+{
+	pid_t pid = vfork();
+
+	if (!pid) {
+		probe_write("/proc/self/oom_score_adj", "-1000");
+		victim->shared->flag[SHARER] = getpid();
+		victim->shared->stage = VICTIM_READY;
+		hold_in_read(victim->hold, victim->file);
+		_exit(0);
+	}
+	return pid < 0 ? -errno : -EINTR;
+}
+
+TEST_F(process, vfork_exempt_child)
+{
+	struct scene *scene = &self->scene;
+	struct victim victim = {
+		.mb = SCENE_MB, .stuck = VICTIM_READ, .hold = &scene->hold,
+		.body = vfork_exempt,
+	};
+	pid_t child;
+
+	ASSERT_EQ(0, victim_start(&victim));
+	child = victim.shared->flag[SHARER];
+	EXPECT_LE(0, scene_kill(scene, SCENE_MB, 1000));
+	EXPECT_TRUE(bystander_intact(&scene->bystander));
+	EXPECT_EQ(0, probe_count(&scene->log, "unable to reap"));
+	hold_release_all(&scene->hold);
+	EXPECT_TRUE(victim_gone(&victim, 5000));
+	EXPECT_TRUE(victim_killed(&victim));
+	EXPECT_TRUE(sharer_gone(child, 5000));
+	no_complaint(_metadata, scene);
+	victim_stop(&victim);
+}
+
+/*
+ * Victims that are let go while they are being reaped, and some that never
+ * were stuck. Nobody waits for memory here, so that stock has nothing to fail.
+ */
+TEST_F_TIMEOUT(process, guard_dying, 600)
+{
+	static const enum victim_stuck kind[] = {
+		VICTIM_READ, VICTIM_MMAP_WRITE, VICTIM_MMAP_READ,
+		VICTIM_EXITING, VICTIM_AIO, VICTIM_FREE,
+	};
+	long rounds = probe_env("OOM_REAPER_ROUNDS", 60);
+	long counter = probe_vmstat("oom_reaper_reaped");
+	struct scene *scene = &self->scene;
+	long i, reaped = 0, lost = 0, before, after;
+
+	if (rounds >= HOLD_FILES)
+		rounds = HOLD_FILES - 1;
+	srandom(probe_env("OOM_REAPER_SEED", 1));
+	before = probe_free_kb();
+	for (i = 0; i < rounds; i++) {
+		struct victim victim = {
+			.mb = 8, .threads = random() % 8,
+			.huge = random() % 2,
+			.stuck = kind[random() % ARRAY_SIZE(kind)],
+			.hold = &scene->hold, .file = i,
+		};
+
+		ASSERT_EQ(0, victim_start(&victim));
+		EXPECT_EQ(0, victim_sysrq());
+		usleep(random() % 6000);
+		hold_release(&scene->hold, i);
+		lost += !victim_gone(&victim, 5000);
+		reaped += victim_reaped(&scene->log, victim.pid, 0);
+		victim_stop(&victim);
+	}
+	after = probe_free_kb();
+	counter = probe_vmstat("oom_reaper_reaped") - counter;
+	scene_print("%ld killed, %ld reaped before they had exited (counted: %ld), %ld did not go",
+		    rounds, reaped, counter, lost);
+	scene_print("%ld kB free before, %ld kB after", before, after);
+	EXPECT_EQ(0, lost);
+	EXPECT_LT(before - 8 * 1024, after);
+	EXPECT_TRUE(bystander_intact(&scene->bystander));
+	EXPECT_EQ(0, probe_count(&scene->log, "unable to reap"));
+	no_complaint(_metadata, scene);
+}
+
+int main(int argc, char **argv)
+{
+	probe_disposable(&argc, argv);
+	return test_harness_run(argc, argv);
+}
