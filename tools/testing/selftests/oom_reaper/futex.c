@@ -644,16 +644,17 @@ TEST_F(futex, guard_head_swapped)
 TEST_F(futex, head_swapped_grace)
 {
 	struct locks *locks = &self->locks;
-	long grace = probe_param("futex_grace_ms");
+	struct probe_params params;
 	struct swap swap;
 	int err, back;
 
-	if (grace < 0)
+	if (probe_param("futex_grace_ms") < 0)
 		SKIP(return, "no parameter futex_grace_ms");
 	err = swap_start(&swap, 64);
 	if (err == -ENODEV)
 		SKIP(return, "no zram");
 	ASSERT_EQ(0, err);
+	probe_params_save(&params);
 	EXPECT_EQ(0, probe_param_write("futex_grace_ms", "500"));
 	locks->words = 1;
 	locks->victim.body = hold_swapped_head;
@@ -665,7 +666,7 @@ TEST_F(futex, head_swapped_grace)
 	EXPECT_TRUE(victim_gone(&locks->victim, 5000));
 	victim_stop(&locks->victim);
 	swap_stop(&swap);
-	EXPECT_EQ(0, probe_param_write("futex_grace_ms", "2000"));
+	probe_params_restore(&params);
 }
 
 /*

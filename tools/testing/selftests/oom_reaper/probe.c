@@ -181,6 +181,36 @@ int probe_param_write(const char *name, const char *value)
 	return probe_write(path, value);
 }
 
+static const char * const param_names[] = {
+	"enabled", "attempts", "interval_ms", "delay_ms", "futex_grace_ms",
+	"vma_locks", "priority", "threads", "victim_timeout_ms",
+};
+
+#define NR_PARAMS	(sizeof(param_names) / sizeof(*param_names))
+
+void probe_params_save(struct probe_params *params)
+{
+	char path[128];
+	size_t i;
+
+	memset(params, 0, sizeof(*params));
+	for (i = 0; i < NR_PARAMS; i++) {
+		snprintf(path, sizeof(path), PARAMETERS "/%s", param_names[i]);
+		if (probe_read(path, params->value[i],
+			       sizeof(params->value[i])) < 0)
+			*params->value[i] = '\0';
+	}
+}
+
+void probe_params_restore(const struct probe_params *params)
+{
+	size_t i;
+
+	for (i = 0; i < NR_PARAMS; i++)
+		if (*params->value[i])
+			probe_param_write(param_names[i], params->value[i]);
+}
+
 int probe_log_open(struct probe_text *text)
 {
 	memset(text, 0, sizeof(*text));

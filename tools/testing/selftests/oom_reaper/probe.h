@@ -63,6 +63,14 @@ long probe_param(const char *name);
 /* Return: 0 or -errno */
 int probe_param_write(const char *name, const char *value);
 
+/* All parameters, to be put back when a test ends */
+struct probe_params {
+	char value[16][32];
+};
+
+void probe_params_save(struct probe_params *params);
+void probe_params_restore(const struct probe_params *params);
+
 /* Write @text to the file @path. Return: 0 or -errno */
 int probe_write(const char *path, const char *text);
 /* Read the file @path as a string. Return: its length or -errno */

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Counters in /proc/vmstat, trace events and lines of the log tell what has
+ * happened, all of it and nothing else. Stock has only the line of the log,
+ * and the trace events without the figures: what is not there is skipped.
+ */
+#include <errno.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "../kselftest_harness.h"
+#include "cgroup.h"
+#include "scene.h"
+
+#define EVENTS	"oom:wake_reaper oom:start_task_reaping "		\
+		"oom:finish_task_reaping oom:skip_task_reaping "	\
+		"oom:give_up_task_reaping oom:futex_keep_reaping "	\
+		"oom:futex_wait_reaping"
+
+enum counter {
+	REAPED,
+	PAGES,
+	VMA_LOCKS,
+	BACKLOGGED,
+	GAVE_UP,
+	FUTEX_KEPT,
+	FUTEX_WAITS,
+	NR_COUNTERS
+};
+
+static const char * const names[NR_COUNTERS] = {
+	[REAPED] = "oom_reaper_reaped",
+	[PAGES] = "oom_reaper_pages",
+	[VMA_LOCKS] = "oom_reaper_vma_locks",
+	[BACKLOGGED] = "oom_reaper_backlogged",
+	[GAVE_UP] = "oom_reaper_gave_up",
+	[FUTEX_KEPT] = "oom_reaper_futex_kept",
+	[FUTEX_WAITS] = "oom_reaper_futex_waits",
+};
+
+struct account {
+	struct scene scene;
+	struct victim victim;
+	struct probe_text trace;
+	struct probe_params params;
+	long before[NR_COUNTERS];
+	long change[NR_COUNTERS];
+};
+
+FIXTURE(account)
+{
+	struct account account;
+};
+
+FIXTURE_SETUP(account)
+{
+	struct account *account = &self->account;
+	int err = scene_start(&account->scene);
+
+	account->trace.fd = -1;
+	probe_params_save(&account->params);
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+	if (probe_vmstat(names[REAPED]) < 0)
+		SKIP(return, "no counters in /proc/vmstat");
+	ASSERT_EQ(0, probe_trace_open(&account->trace, EVENTS));
+	account->victim.mb = SCENE_MB;
+	account->victim.hold = &account->scene.hold;
+	account->victim.stuck = VICTIM_READ;
+}
+
+FIXTURE_TEARDOWN(account)
+{
+	struct account *account = &self->account;
+
+	if (account->victim.pid) {
+		hold_release_all(&account->scene.hold);
+		victim_stop(&account->victim);
+	}
+	probe_params_restore(&account->params);
+	probe_text_close(&account->trace);
+	scene_stop(&account->scene);
+}
+
+static void count_from_here(struct account *account)
+{
+	int i;
+
+	for (i = 0; i < NR_COUNTERS; i++)
+		account->before[i] = probe_vmstat(names[i]);
+}
+
+static void count_until_here(struct account *account)
+{
+	int i;
+
+	for (i = 0; i < NR_COUNTERS; i++) {
+		account->change[i] = probe_vmstat(names[i]) -
+				     account->before[i];
+		scene_print("%s: +%ld", names[i], account->change[i]);
+	}
+}
+
+/* All that the events say was reaped of @pid, or of everybody if 0 */
+static long traced_pages(struct probe_text *trace, int pid)
+{
+	char what[64];
+	long pages = 0;
+	char *at;
+
+	probe_count(trace, "finish");
+	snprintf(what, sizeof(what), "finish_task_reaping: pid=%d ", pid);
+	if (!pid)
+		*strchr(what, '=') = '\0';
+	for (at = trace->buf; at && (at = strstr(at, what)); at++)
+		pages += probe_field(at, "pages");
+	return pages;
+}
+
+static void kill_it(struct __test_metadata *_metadata, struct account *account,
+		    int ms)
+{
+	int back;
+
+	ASSERT_EQ(0, victim_start(&account->victim));
+	count_from_here(account);
+	back = scene_kill(&account->scene, account->victim.mb, ms);
+	if (ms)
+		EXPECT_LE(0, back);
+	/* The counters come last of all */
+	probe_wait(probe_vmstat(names[REAPED]) > account->before[REAPED] ||
+		   probe_vmstat(names[GAVE_UP]) > account->before[GAVE_UP],
+		   2000);
+	probe_sleep_ms(50);
+	count_until_here(account);
+}
+
+/* Pages: what it has written, and a little for stacks, libraries and so on */
+static void right_pages(struct __test_metadata *_metadata,
+			struct account *account)
+{
+	long written = account->victim.mb * (PROBE_MB / 4096);
+
+	EXPECT_LE(written, account->change[PAGES]);
+	EXPECT_GE(written + written / 10, account->change[PAGES]);
+	EXPECT_EQ(account->change[PAGES],
+		  traced_pages(&account->trace, account->victim.pid));
+}
+
+/* The C library has a list for everybody: here is one who has none */
+static int no_robust_list(struct victim *victim)
+{
+	return syscall(SYS_set_robust_list, NULL,
+		       sizeof(struct robust_list_head)) ? -errno : 0;
+}
+
+TEST_F(account, read)
+{
+	struct account *account = &self->account;
+	int pid;
+
+	account->victim.body = no_robust_list;
+	kill_it(_metadata, account, 1000);
+	pid = account->victim.pid;
+	EXPECT_EQ(1, account->change[REAPED]);
+	EXPECT_EQ(0, account->change[VMA_LOCKS]);
+	EXPECT_EQ(0, account->change[BACKLOGGED]);
+	EXPECT_EQ(0, account->change[GAVE_UP]);
+	EXPECT_EQ(0, account->change[FUTEX_KEPT]);
+	EXPECT_EQ(0, account->change[FUTEX_WAITS]);
+	right_pages(_metadata, account);
+	EXPECT_EQ(1, probe_count(&account->trace,
+				 "wake_reaper: pid=%d backlogged=0", pid));
+	EXPECT_EQ(1, probe_count(&account->trace,
+				 "start_task_reaping: pid=%d", pid));
+	EXPECT_EQ(1, probe_count(&account->trace,
+				 "finish_task_reaping: pid=%d", pid));
+	EXPECT_EQ(0, probe_count(&account->trace, "skip_task_reaping"));
+	EXPECT_EQ(0, probe_count(&account->trace, "give_up_task_reaping"));
+	EXPECT_EQ(0, probe_count(&account->trace, "path=vma_locks"));
+}
+
+TEST_F(account, mmap_lock_write)
+{
+	struct account *account = &self->account;
+
+	account->victim.stuck = VICTIM_MMAP_WRITE;
+	kill_it(_metadata, account, 1000);
+	EXPECT_EQ(1, account->change[REAPED]);
+	EXPECT_EQ(1, account->change[VMA_LOCKS]);
+	EXPECT_EQ(0, account->change[GAVE_UP]);
+	right_pages(_metadata, account);
+	EXPECT_LE(1, probe_count(&account->trace, "path=vma_locks"));
+	EXPECT_EQ(0, probe_count(&account->trace, "path=mmap_lock"));
+}
+
+static int one_lock(struct victim *victim)
+{
+	static struct robust_list_head head;
+	static struct robust_list node;
+
+	head.list.next = &node;
+	node.next = &head.list;
+	head.futex_offset = sizeof(node);
+	return syscall(SYS_set_robust_list, &head, sizeof(head)) ? -errno : 0;
+}
+
+TEST_F(account, futex_kept)
+{
+	struct account *account = &self->account;
+	const char *line;
+
+	account->victim.body = one_lock;
+	kill_it(_metadata, account, 1000);
+	line = probe_find(&account->trace, 0, "futex_keep_reaping: pid=%d",
+			  account->victim.pid);
+	scene_print("%s", line ? line : "no event");
+	EXPECT_EQ(1, account->change[REAPED]);
+	EXPECT_EQ(1, account->change[FUTEX_KEPT]);
+	ASSERT_NE(NULL, line);
+	EXPECT_LE(1, probe_field(line, "pages"));
+	EXPECT_GE(8, probe_field(line, "pages"));
+}
+
+/* With no way to get at it: the log, the counter and the event say so */
+TEST_F(account, gave_up)
+{
+	struct account *account = &self->account;
+	const char *line;
+	int pid;
+
+	ASSERT_EQ(0, probe_param_write("vma_locks", "N"));
+	ASSERT_EQ(0, probe_param_write("attempts", "3"));
+	account->victim.stuck = VICTIM_MMAP_WRITE;
+	kill_it(_metadata, account, 0);
+	pid = account->victim.pid;
+	EXPECT_EQ(0, account->change[REAPED]);
+	EXPECT_EQ(1, account->change[GAVE_UP]);
+	EXPECT_EQ(0, account->change[PAGES]);
+	EXPECT_EQ(3, probe_count(&account->trace, "skip_task_reaping: pid=%d",
+				 pid));
+	line = probe_find(&account->trace, 0, "give_up_task_reaping: pid=%d",
+			  pid);
+	scene_print("%s", line ? line : "no event");
+	ASSERT_NE(NULL, line);
+	EXPECT_EQ(3, probe_field(line, "attempts"));
+	EXPECT_TRUE(victim_given_up(&account->scene.log, pid));
+	EXPECT_FALSE(victim_reaped(&account->scene.log, pid, 0));
+}
+
+/*
+ * Many at once: each is handed over once, some of them while another is being
+ * looked at, and the sums are right.
+ */
+#define MANY	24
+
+TEST_F_TIMEOUT(account, backlogged, 60)
+{
+	struct account *account = &self->account;
+	struct victim victim[MANY] = { 0 };
+	struct cgroup root, cgroup;
+	int i, err, woken;
+	pid_t writer;
+
+	err = cgroup_make(&root, "+memory");
+	if (err)
+		SKIP(return, "no memory controller of cgroup v2: %s",
+		     strerror(-err));
+	ASSERT_EQ(0, cgroup_make_child(&cgroup, &root, 0));
+	EXPECT_EQ(0, cgroup_write(&cgroup, "memory.oom.group", "1"));
+	for (i = 0; i < MANY; i++) {
+		victim[i].mb = 8;
+		victim[i].stuck = VICTIM_READ;
+		victim[i].hold = &account->scene.hold;
+		victim[i].file = i;
+		victim[i].cgroup = cgroup.procs;
+		ASSERT_EQ(0, victim_start(&victim[i]));
+	}
+	count_from_here(account);
+	writer = fork();
+	if (!writer) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		cgroup_write(&cgroup, "memory.max", "1M");
+		_exit(0);
+	}
+	probe_wait(probe_vmstat(names[REAPED]) - account->before[REAPED] >=
+		   MANY, 3000);
+	probe_sleep_ms(50);
+	count_until_here(account);
+	kill(writer, SIGKILL);
+	waitpid(writer, NULL, 0);
+
+	woken = probe_count(&account->trace, "wake_reaper: pid=");
+	scene_print("%d handed over", woken);
+	EXPECT_EQ(MANY, woken);
+	EXPECT_EQ(MANY, account->change[REAPED]);
+	EXPECT_EQ(0, account->change[GAVE_UP]);
+	EXPECT_LT(0, account->change[BACKLOGGED]);
+	EXPECT_EQ(account->change[BACKLOGGED],
+		  probe_count(&account->trace, "backlogged=1"));
+	EXPECT_LE(MANY * 8L * 256, account->change[PAGES]);
+	EXPECT_EQ(account->change[PAGES], traced_pages(&account->trace, 0));
+
+	hold_release_all(&account->scene.hold);
+	for (i = 0; i < MANY; i++)
+		victim_stop(&victim[i]);
+	cgroup_remove(&cgroup);
+	cgroup_remove(&root);
+}
+
+/* People's monitoring greps for it */
+FIXTURE(log)
+{
+	struct scene scene;
+};
+
+FIXTURE_SETUP(log)
+{
+	int err = scene_start(&self->scene);
+
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+}
+
+FIXTURE_TEARDOWN(log)
+{
+	scene_stop(&self->scene);
+}
+
+TEST_F(log, guard_reaped)
+{
+	struct victim victim = {
+		.mb = SCENE_MB, .stuck = VICTIM_READ,
+		.hold = &self->scene.hold,
+	};
+	long anon = -1, file = -1, shmem = -1;
+	const char *line;
+	char comm[32] = "";
+	int pid = -1;
+
+	ASSERT_EQ(0, victim_start(&victim));
+	EXPECT_EQ(0, victim_sysrq());
+	line = probe_find(&self->scene.log, 5000,
+			  "oom_reaper: reaped process %d (", victim.pid);
+	scene_print("%s", line ? line : "no line");
+	ASSERT_NE(NULL, line);
+	line = strstr(line, "oom_reaper:");
+	EXPECT_EQ(5, sscanf(line,
+			    "oom_reaper: reaped process %d (%31[^)]), now anon-rss:%ldkB, file-rss:%ldkB, shmem-rss:%ldkB",
+			    &pid, comm, &anon, &file, &shmem));
+	EXPECT_EQ(victim.pid, pid);
+	EXPECT_STREQ("victim", comm);
+	/* What is left of it: not much */
+	EXPECT_GE((long)victim.mb * 1024 / 10, anon);
+	EXPECT_LE(0, anon);
+	EXPECT_LE(0, file);
+	EXPECT_LE(0, shmem);
+	/* Once, whatever the number of attempts */
+	probe_sleep_ms(200);
+	EXPECT_EQ(1, probe_count(&self->scene.log, "reaped process %d (",
+				 victim.pid));
+	hold_release_all(&self->scene.hold);
+	EXPECT_TRUE(victim_gone(&victim, 5000));
+	victim_stop(&victim);
+}
+
+int main(int argc, char **argv)
+{
+	probe_disposable(&argc, argv);
+	return test_harness_run(argc, argv);
+}
