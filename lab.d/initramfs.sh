@@ -60,7 +60,7 @@ make_initramfs() {
 	need busybox:busybox-static cpio:cpio
 	fetch_base
 	mkdir -p "$guest"
-	lock patched fd
+	lock guest fd
 	made_of=$({
 		cat "$base/.lab-source" "$top/lab.d/init"
 		stat -c %Y "$(command -v busybox)" "$(command -v gcc)"
@@ -71,10 +71,8 @@ make_initramfs() {
 		return
 	fi
 	rm -f "$guest/.lab-built"
-	update_tree "$build/patched"
+	update_patched
 	build_selftests "${1:-die}"
-	unlock fd
-	lock guest fd
 	root=$guest/root
 	rm -rf "$root"
 	mkdir -p "$root"/{bin,etc,root,lab,dev,proc,sys,tmp}

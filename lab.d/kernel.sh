@@ -21,7 +21,7 @@ kernel_tree() {
 # relative to it, and ccache knows a file again in another tree or checkout.
 kernel_out() {
 	case $1 in
-	debug) printf '%s\n' "$build/patched/o/debug" ;;
+	debug) printf '%s\n' "$build/patched/debug" ;;
 	*) printf '%s\n' "$(kernel_tree "$1")/o" ;;
 	esac
 }
@@ -116,7 +116,7 @@ build_kernel() {
 	need gcc:gcc make:make flex:flex bison:bison bc:bc perl:perl depmod:kmod patch:patch git:git \
 		/usr/include/stdio.h:libc6-dev /usr/include/gelf.h:libelf-dev /usr/include/openssl/evp.h:libssl-dev
 	fetch_base
-	lock "$(kernel_tree "$kind" | sed 's|.*/||')" fd
+	lock "kernel-$kind" fd
 	out=$(kernel_out "$kind")
 	made_of=$(kernel_fingerprint "$kind")
 	if [ "$(cat "$out/.lab-built" 2>/dev/null)" = "$made_of" ]; then
@@ -124,7 +124,7 @@ build_kernel() {
 		return
 	fi
 	rm -f "$out/.lab-built"
-	[ "$kind" = stock ] || update_tree "$build/patched"
+	[ "$kind" = stock ] || update_patched
 	kernel_config "$kind"
 	total=$(cat "$out/.lab-total" 2>/dev/null || echo 2300)
 	if ! kernel_make "$kind" bzImage modules 2>&1 | tee "$log/build-$kind.log" | build_progress "$kind" "$total"; then

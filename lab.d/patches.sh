@@ -188,6 +188,14 @@ update_tree() {
 	rm -rf "$stage"
 }
 
+update_patched() {
+	local fd
+
+	lock patched fd
+	update_tree "$build/patched"
+	unlock fd
+}
+
 # A copy with a new time, so that make sees it, and never through a hard link.
 update_file() {
 	if ! cmp -s "$1" "$2"; then
@@ -224,7 +232,7 @@ commit_base() {
 	local dir=$1
 
 	lab_git -C "$dir" init -q -b oom_reaper
-	printf '/o/\n/.lab-*\n' >"$dir/.git/info/exclude"
+	printf '/.lab-*\n' >"$dir/.git/info/exclude"
 	lab_git -C "$dir" config core.fileMode true
 	lab_git -C "$dir" -c core.compression=1 add -f -A .
 	GIT_AUTHOR_NAME=lab GIT_AUTHOR_EMAIL=lab@localhost GIT_AUTHOR_DATE='2024-11-17T22:15:08+0000' \
