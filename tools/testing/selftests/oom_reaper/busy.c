@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Every CPU has something to do that nobody gets in the way of: the memory of
+ * a victim must be back within a second all the same. On the other hand the
+ * reaper must not get in everybody's way, however much there is to reap.
+ *
+ * Stock waits for two seconds before it looks at a victim, and its reaper is
+ * an ordinary thread, that then has to wait for a CPU.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "../kselftest_harness.h"
+#include "cgroup.h"
+#include "scene.h"
+
+#define MAX_CPUS	64
+#define MANY		200
+#define SPIN_PRIORITY	50	/* less than the reaper's */
+#define TEST_PRIORITY	60	/* the test has to see what happens */
+#define PRINTK		"/proc/sys/kernel/printk"
+
+#define POLITE_MS	200
+#define POLITE_TRIES	3
+
+static int set_fifo(int priority)
+{
+	struct sched_param param = { .sched_priority = priority };
+
+	return sched_setscheduler(0, priority ? SCHED_FIFO : SCHED_OTHER,
+				  &param);
+}
+
+static void run_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+FIXTURE(busy)
+{
+	struct scene scene;
+	struct cgroup top;
+	struct cgroup cgroup;
+	struct victim victim;
+	int cpus;
+	pid_t spinner[MANY];
+	int nr_spinners;
+	pid_t squeezer;
+};
+
+FIXTURE_SETUP(busy)
+{
+	int err = scene_start(&self->scene);
+
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+	self->cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	if (self->cpus > MAX_CPUS)
+		SKIP(return, "more than %d CPUs", MAX_CPUS);
+	self->victim.mb = SCENE_MB;
+	self->victim.stuck = VICTIM_READ;
+	self->victim.hold = &self->scene.hold;
+	err = cgroup_make(&self->top, "+memory");
+	if (!err) {
+		ASSERT_EQ(0, cgroup_make_child(&self->cgroup, &self->top, 0));
+		self->victim.cgroup = self->cgroup.procs;
+	}
+}
+
+static void stop_spinners(pid_t *spinner, int nr)
+{
+	int i;
+
+	for (i = 0; i < nr; i++)
+		kill(spinner[i], SIGKILL);
+	for (i = 0; i < nr; i++)
+		waitpid(spinner[i], NULL, 0);
+}
+
+FIXTURE_TEARDOWN(busy)
+{
+	stop_spinners(self->spinner, self->nr_spinners);
+	set_fifo(0);
+	hold_release_all(&self->scene.hold);
+	victim_stop(&self->victim);
+	if (self->squeezer > 0)
+		cgroup_squeezed(self->squeezer, 0);
+	if (*self->cgroup.dir)
+		cgroup_remove(&self->cgroup);
+	if (*self->top.dir)
+		cgroup_remove(&self->top);
+	scene_stop(&self->scene);
+}
+
+static pid_t start_spinner(int cpu, int priority)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	alarm(30);
+	run_on(cpu);
+	if (set_fifo(priority))
+		_exit(1);
+	for (;;)
+		;
+}
+
+/*
+ * SysRq-f leaves the killing to a kworker, which would have to wait for a CPU
+ * as well: a group's limit has the OOM killer run at once.
+ */
+static void kill_busy(struct __test_metadata *_metadata, struct scene *scene,
+		      struct cgroup *cgroup, struct victim *victim,
+		      pid_t *squeezer)
+{
+	const char *complaint;
+	long before;
+	int back;
+
+	probe_sleep_ms(100);
+	before = probe_free_kb();
+	*squeezer = cgroup_squeeze(cgroup, 4);
+	back = victim_memory_back(before, victim->mb, 1000);
+	scene_print("back after %d ms: %ld of %zu MB", back,
+		    (probe_free_kb() - before) / 1024, victim->mb);
+	EXPECT_LT(0, *squeezer);
+	EXPECT_LE(0, back);
+	complaint = probe_complaint(&scene->log);
+	EXPECT_EQ(NULL, complaint)
+		TH_LOG("the kernel complains: %s", complaint);
+}
+
+TEST_F(busy, fifo_spinners)
+{
+	int cpu;
+
+	if (!*self->cgroup.dir)
+		SKIP(return, "no memory controller of cgroup v2");
+	ASSERT_EQ(0, victim_start(&self->victim));
+	ASSERT_EQ(0, set_fifo(TEST_PRIORITY));
+	for (cpu = 0; cpu < self->cpus; cpu++)
+		self->spinner[self->nr_spinners++] =
+			start_spinner(cpu, SPIN_PRIORITY);
+	kill_busy(_metadata, &self->scene, &self->cgroup, &self->victim,
+		  &self->squeezer);
+	stop_spinners(self->spinner, self->nr_spinners);
+	self->nr_spinners = 0;
+	set_fifo(0);
+
+	hold_release_all(&self->scene.hold);
+	EXPECT_TRUE(victim_gone(&self->victim, 5000));
+	EXPECT_TRUE(victim_killed(&self->victim));
+	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+}
+
+TEST_F_TIMEOUT(busy, many_spinners, 60)
+{
+	int i;
+
+	if (!*self->cgroup.dir)
+		SKIP(return, "no memory controller of cgroup v2");
+	ASSERT_EQ(0, victim_start(&self->victim));
+	ASSERT_EQ(0, set_fifo(TEST_PRIORITY));
+	for (i = 0; i < MANY; i++)
+		self->spinner[self->nr_spinners++] =
+			start_spinner(i % self->cpus, 0);
+	kill_busy(_metadata, &self->scene, &self->cgroup, &self->victim,
+		  &self->squeezer);
+	stop_spinners(self->spinner, self->nr_spinners);
+	self->nr_spinners = 0;
+	set_fifo(0);
+
+	hold_release_all(&self->scene.hold);
+	EXPECT_TRUE(victim_gone(&self->victim, 5000));
+	EXPECT_TRUE(victim_killed(&self->victim));
+	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+}
+
+/* Ordinary tasks that have a CPU to themselves, and notice when they do not */
+struct watch {
+	atomic_int on;
+	atomic_llong worst_ns[MAX_CPUS];
+};
+
+static pid_t start_watcher(struct watch *watch, int cpu)
+{
+	pid_t pid = fork();
+	long long now, last;
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	alarm(200);
+	run_on(cpu);
+	for (last = probe_now_ns();; last = now) {
+		now = probe_now_ns();
+		if (watch->on && now - last > watch->worst_ns[cpu])
+			watch->worst_ns[cpu] = now - last;
+	}
+}
+
+/* Return: the longest time that a watcher was off its CPU, in ms */
+static long kill_watched(struct __test_metadata *_metadata, struct scene *scene,
+			 struct watch *watch, int cpus, size_t mb, int try)
+{
+	struct victim victim = {
+		.mb = mb, .stuck = VICTIM_READ, .hold = &scene->hold,
+		.file = try,
+	};
+	pid_t watcher[MAX_CPUS];
+	long before, worst = 0;
+	int cpu, back;
+
+	memset(watch, 0, sizeof(*watch));
+	if (victim_start(&victim))
+		return -1;
+	for (cpu = 0; cpu < cpus; cpu++)
+		watcher[cpu] = start_watcher(watch, cpu);
+	set_fifo(TEST_PRIORITY);
+	probe_sleep_ms(100);
+	before = probe_free_kb();
+	watch->on = 1;
+	victim_sysrq();
+	back = victim_memory_back(before, mb, 20000);
+	watch->on = 0;
+	set_fifo(0);
+	stop_spinners(watcher, cpus);
+	for (cpu = 0; cpu < cpus; cpu++)
+		if (watch->worst_ns[cpu] / 1000000 > worst)
+			worst = watch->worst_ns[cpu] / 1000000;
+	scene_print("%zu MB back after %d ms, an ordinary task waited up to %ld ms for its CPU",
+		    mb, back, worst);
+	EXPECT_LE(0, back);
+	hold_release(&scene->hold, try);
+	EXPECT_TRUE(victim_gone(&victim, 5000));
+	victim_stop(&victim);
+	return worst;
+}
+
+/*
+ * Several tries: on a virtual machine it may have been the host that took a
+ * CPU away. An ordinary thread like stock's reaper is as polite as any.
+ */
+TEST_F_TIMEOUT(busy, guard_polite, 240)
+{
+	struct watch *watch = mmap(NULL, sizeof(*watch), PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	long mb = probe_meminfo_kb("MemAvailable") / 1024 * 6 / 10;
+	long worst = -1, least = -1;
+	char before[64] = "";
+	int try;
+
+	ASSERT_NE(MAP_FAILED, watch);
+	mb = probe_env("OOM_REAPER_POLITE_MB", mb);
+	/* A serial console keeps its CPU for as long as the report takes */
+	probe_read(PRINTK, before, sizeof(before));
+	probe_write(PRINTK, "1");
+	for (try = 0; try < POLITE_TRIES; try++) {
+		worst = kill_watched(_metadata, &self->scene, watch,
+				     self->cpus, mb, try);
+		if (worst >= 0 && (least < 0 || worst < least))
+			least = worst;
+		if (least >= 0 && least < POLITE_MS)
+			break;
+	}
+	probe_write(PRINTK, before);
+	EXPECT_LE(0, least);
+	EXPECT_GT(probe_limit(POLITE_MS), least);
+	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+	munmap(watch, sizeof(*watch));
+}
+
+int main(int argc, char **argv)
+{
+	probe_disposable(&argc, argv);
+	return test_harness_run(argc, argv);
+}

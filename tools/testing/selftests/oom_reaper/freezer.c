@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Suspending the machine: the reaper freezes and thaws like everybody, and
+ * while a victim is about there is no suspending. Goes no further than to
+ * freeze all tasks, for a second.
+ *
+ * What becomes of a victim that a control group has frozen: see stuck.c.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "../kselftest_harness.h"
+#include "cgroup.h"
+#include "scene.h"
+
+#define POWER		"/sys/power/"
+#define TEST_DELAY	"/sys/module/suspend/parameters/pm_test_delay"
+
+FIXTURE(freezer)
+{
+	struct scene scene;
+	struct victim victim;
+	struct cgroup cgroup;
+	char timeout[32];
+	char delay[32];
+	char sync[32];
+};
+
+FIXTURE_SETUP(freezer)
+{
+	int err;
+
+	if (probe_write(POWER "pm_test", "freezer") ||
+	    probe_read(TEST_DELAY, self->delay, sizeof(self->delay)) <= 0)
+		SKIP(return, "no /sys/power/pm_test");
+	err = scene_start(&self->scene);
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+	self->victim.mb = SCENE_MB;
+	self->victim.stuck = VICTIM_READ;
+	self->victim.hold = &self->scene.hold;
+
+	probe_read(POWER "pm_freeze_timeout", self->timeout,
+		   sizeof(self->timeout));
+	probe_read(POWER "sync_on_suspend", self->sync, sizeof(self->sync));
+	ASSERT_EQ(0, probe_write(TEST_DELAY, "1"));
+	ASSERT_EQ(0, probe_write(POWER "pm_freeze_timeout", "2000"));
+	/* Not every file system could be synced: one is ours */
+	probe_write(POWER "sync_on_suspend", "0");
+}
+
+FIXTURE_TEARDOWN(freezer)
+{
+	probe_write(POWER "pm_test", "none");
+	probe_write(POWER "pm_freeze_timeout", self->timeout);
+	probe_write(POWER "sync_on_suspend", self->sync);
+	probe_write(TEST_DELAY, self->delay);
+	probe_param_write("delay_ms", "0");
+	if (*self->cgroup.dir)
+		cgroup_write(&self->cgroup, "freezer.state", "THAWED");
+	hold_release_all(&self->scene.hold);
+	victim_stop(&self->victim);
+	if (*self->cgroup.dir)
+		cgroup_remove(&self->cgroup);
+	scene_stop(&self->scene);
+}
+
+/* Return: 0 or -errno */
+static int suspend(long *ms)
+{
+	long long from = probe_now_ns();
+	int err = probe_write(POWER "state", "freeze");
+
+	*ms = (probe_now_ns() - from) / 1000000;
+	return err;
+}
+
+static void let_go(struct __test_metadata *_metadata, struct scene *scene,
+		   struct victim *victim)
+{
+	const char *complaint;
+
+	hold_release_all(&scene->hold);
+	EXPECT_TRUE(victim_gone(victim, 5000));
+	EXPECT_TRUE(bystander_intact(&scene->bystander));
+	probe_sleep_ms(100);
+	complaint = probe_complaint(&scene->log);
+	EXPECT_EQ(NULL, complaint)
+		TH_LOG("the kernel complains: %s", complaint);
+}
+
+/* Fails on stock for its two seconds */
+TEST_F_TIMEOUT(freezer, reaps_after_suspend, 60)
+{
+	int err, round;
+	long ms;
+
+	for (round = 0; round < 2; round++) {
+		err = suspend(&ms);
+		scene_print("suspended with %d for %ld ms", err, ms);
+		if (err == -ENODEV || err == -EINVAL)
+			SKIP(return, "no suspend to idle");
+		EXPECT_EQ(0, err);
+	}
+	EXPECT_NE(NULL, probe_find(&self->scene.log, 0,
+				   "Freezing remaining freezable tasks"));
+	ASSERT_EQ(0, victim_start(&self->victim));
+	EXPECT_LE(0, scene_kill(&self->scene, self->victim.mb, 1000));
+	EXPECT_TRUE(victim_reaped(&self->scene.log, self->victim.pid, 1000));
+	let_go(_metadata, &self->scene, &self->victim);
+}
+
+/* Who is in D state does not freeze; the reaper is thawed and goes on */
+TEST_F_TIMEOUT(freezer, reaps_after_refusal, 60)
+{
+	long ms;
+	int err;
+
+	ASSERT_EQ(0, victim_start(&self->victim));
+	err = suspend(&ms);
+	scene_print("suspended with %d after %ld ms", err, ms);
+	EXPECT_EQ(-EBUSY, err);
+	EXPECT_LE(0, scene_kill(&self->scene, self->victim.mb, 1000));
+	EXPECT_TRUE(victim_reaped(&self->scene.log, self->victim.pid, 1000));
+	let_go(_metadata, &self->scene, &self->victim);
+	EXPECT_TRUE(victim_killed(&self->victim));
+}
+
+/*
+ * The freezer does not wait for a victim, but oom_killer_disable() does: it is
+ * only with no victim left that nobody allocates what others count on. That
+ * the victim was reaped makes no difference.
+ */
+TEST_F_TIMEOUT(freezer, guard_waits_for_victims, 60)
+{
+	long ms;
+	int err;
+
+	ASSERT_EQ(0, victim_start(&self->victim));
+	EXPECT_LE(0, scene_kill(&self->scene, self->victim.mb, 5000));
+	EXPECT_TRUE(victim_reaped(&self->scene.log, self->victim.pid, 1000));
+	err = suspend(&ms);
+	scene_print("suspended with %d after %ld ms", err, ms);
+	EXPECT_EQ(-EBUSY, err);
+	EXPECT_EQ(0, probe_count(&self->scene.log, "OOM killer disabled"));
+	EXPECT_LE(2000, ms);
+	let_go(_metadata, &self->scene, &self->victim);
+	EXPECT_TRUE(victim_killed(&self->victim));
+
+	err = suspend(&ms);
+	scene_print("suspended with %d for %ld ms", err, ms);
+	EXPECT_EQ(0, err);
+	EXPECT_NE(NULL, probe_find(&self->scene.log, 0,
+				   "OOM killer disabled"));
+}
+
+/* When the kernel logged that, by its own clock; -1: it did not */
+static long long logged_ms(struct scene *scene, const char *what)
+{
+	const char *line = probe_find(&scene->log, 0, "%s", what);
+	long long us = -1;
+
+	/* "6,1234,5678901,-;text": level, number, microseconds */
+	if (line)
+		sscanf(line, "%*d,%*d,%lld", &us);
+	return us < 0 ? -1 : us / 1000;
+}
+
+/*
+ * A victim is handed over and then everything freezes, the reaper too. The one
+ * thread of the victim that the OOM killer marks has exited, the others are in
+ * a freezer that outlasts the suspend.
+ */
+TEST_F_TIMEOUT(freezer, handed_over_before, 60)
+{
+	struct scene *scene = &self->scene;
+	struct victim *victim = &self->victim;
+	long long thawed, reaped;
+	long before, ms;
+	int err;
+
+	err = cgroup_make_v1(&self->cgroup, "freezer");
+	if (err)
+		SKIP(return, "no freezer of cgroup v1: %s", strerror(-err));
+	victim->cgroup = self->cgroup.procs;
+	victim->stuck = VICTIM_FREE;
+	victim->threads = 3;
+	if (probe_param_write("delay_ms", "500"))
+		SKIP(return, "no parameter \"delay_ms\"");
+	ASSERT_EQ(0, probe_write(TEST_DELAY, "2"));
+	ASSERT_EQ(0, victim_start(victim));
+	EXPECT_EQ(0, cgroup_write(&self->cgroup, "freezer.state", "FROZEN"));
+	EXPECT_TRUE(cgroup_wait(&self->cgroup, "freezer.state", "FROZEN",
+				5000));
+	before = probe_free_kb();
+	EXPECT_EQ(0, victim_sysrq());
+	EXPECT_NE(NULL, probe_find(&scene->log, 5000, "Killed process %d (",
+				   victim->pid));
+	err = suspend(&ms);
+	EXPECT_EQ(0, err);
+	EXPECT_LE(0, victim_memory_back(before, victim->mb, 1000));
+	EXPECT_TRUE(victim_reaped(&scene->log, victim->pid, 1000));
+	/* It was due in the middle of the suspend */
+	thawed = logged_ms(scene, "Restarting tasks");
+	reaped = logged_ms(scene, "reaped process");
+	scene_print("suspended with %d for %ld ms, reaped %lld ms after the end of that",
+		    err, ms, reaped - thawed);
+	EXPECT_LE(0, thawed);
+	EXPECT_LE(thawed, reaped);
+	EXPECT_EQ(0, cgroup_write(&self->cgroup, "freezer.state", "THAWED"));
+	let_go(_metadata, scene, victim);
+	EXPECT_TRUE(victim_killed(victim));
+}
+
+int main(int argc, char **argv)
+{
+	probe_disposable(&argc, argv);
+	return test_harness_run(argc, argv);
+}
