@@ -361,8 +361,9 @@ check_series_checkpatch() {
 	# MAINTAINERS knows it; one entry there covers all of ours.
 	for file in "$work/out"/[0-9]*.patch; do
 		[[ $file != */0000-* ]] || continue
-		(cd "$base" && perl scripts/checkpatch.pl --strict --no-signoff --no-summary --terse \
-			--ignore FILE_PATH_CHANGES "$file") || bad=1
+		(cd "$base" && perl scripts/checkpatch.pl --strict --no-signoff --no-summary --terse --showfile \
+			--show-types --ignore FILE_PATH_CHANGES "$file") >"$work/said" || bad=1
+		sed "s|^|$(basename "$file" | cut -c1-4): |" "$work/said"
 	done
 	return $bad
 }

@@ -51,9 +51,10 @@ kernel_make() {
 
 # Writes .config anew only when a fragment or the source's Kconfig files changed.
 kernel_config() {
-	local kind=$1 out wanted
+	local kind=$1 out tree wanted
 
 	out=$(kernel_out "$kind")
+	tree=$(kernel_tree "$kind")
 	mkdir -p "$out"
 	# Of an option that two fragments name, the last one counts.
 	# shellcheck disable=SC2046
@@ -61,7 +62,7 @@ kernel_config() {
 		END { for (i = 1; i <= n; i++) print at[order[i]] }' \
 		$(kernel_fragments "$kind") >"$out/.lab-config.new"
 	if [ ! -e "$out/.config" ] || ! cmp -s "$out/.lab-config.new" "$out/.lab-config" ||
-		[ -n "$(find "$(kernel_tree "$kind")" -path '*/o' -prune -o -name 'Kconfig*' -newer "$out/.config" -print -quit)" ]; then
+		[ -n "$(find "$tree" \( -path "$tree/o" -o -path "$tree/debug" -o -path "$tree/check" \) -prune -o -name 'Kconfig*' -newer "$out/.config" -print -quit)" ]; then
 		kernel_make "$kind" -s KCONFIG_ALLCONFIG="$out/.lab-config.new" allnoconfig >"$log/config-$kind.log" 2>&1 ||
 			die "the configuration of the $kind kernel fails: see $log/config-$kind.log"
 		# kconfig leaves the file alone when nothing changed in it.
