@@ -548,9 +548,10 @@ static void natural(void)
 		.threads = option("threads") - 1,
 	};
 	long long killed_ns, gone_ns;
-	long before;
+	long before, huge_mb;
 
 	start(&victim);
+	huge_mb = probe_meminfo_kb("AnonHugePages") / 1024;
 	before = settled_free_kb();
 	real_time(97);
 	sampler_start(before + most_of(victim.mb));
@@ -565,6 +566,7 @@ static void natural(void)
 	result_begin(victim.mb);
 	result_number("threads", option("threads"));
 	result_number("thp", option("thp"));
+	result_number("huge_mb", huge_mb);
 	result_figure("back_ms", ms_between(killed_ns, sampler.back_ns));
 	result_figure("gone_ms", ms_between(killed_ns, gone_ns));
 	result_end();

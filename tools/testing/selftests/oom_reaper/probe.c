@@ -14,7 +14,6 @@
 #include "probe.h"
 
 #define TRACEFS		"/sys/kernel/tracing"
-#define PCP_FRACTION	"/proc/sys/vm/percpu_pagelist_high_fraction"
 #define PARAMETERS	"/sys/module/oom_reaper/parameters"
 
 long long probe_now_ns(void)
@@ -46,9 +45,47 @@ int probe_limit(int ms)
 	return slow > 1 ? ms * slow : ms;
 }
 
-static void long_lists_again(void)
+static struct {
+	const char *path;
+	const char *value;
+	char before[64];
+} machine[] = {
+	/* MemFree does not count what is in per-CPU lists: keep them short */
+	{ "/proc/sys/vm/percpu_pagelist_high_fraction", "1000000", "" },
+	/* "never" on machines of up to 512 MB, else "always" as a rule */
+	{ "/sys/kernel/mm/transparent_hugepage/enabled", "madvise", "" },
+};
+
+#define NR_SETTINGS	(sizeof(machine) / sizeof(*machine))
+
+static void restore_machine(void)
 {
-	probe_write(PCP_FRACTION, "0");
+	size_t i;
+
+	for (i = 0; i < NR_SETTINGS; i++)
+		if (*machine[i].before)
+			probe_write(machine[i].path, machine[i].before);
+}
+
+static void prepare_machine(void)
+{
+	size_t i;
+
+	for (i = 0; i < NR_SETTINGS; i++) {
+		char *before = machine[i].before, *chosen;
+
+		if (probe_read(machine[i].path, before,
+			       sizeof(machine[i].before)) <= 0)
+			continue;
+		/* "always madvise [never]": what is in effect is in brackets */
+		chosen = strchr(before, '[');
+		if (chosen) {
+			chosen[strcspn(chosen, "]")] = '\0';
+			memmove(before, chosen + 1, strlen(chosen + 1) + 1);
+		}
+		probe_write(machine[i].path, machine[i].value);
+	}
+	atexit(restore_machine);
 }
 
 void probe_disposable(int *argc, char **argv)
@@ -73,8 +110,7 @@ void probe_disposable(int *argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (probe_write("/proc/self/oom_score_adj", "-1000"))
 		ksft_exit_skip("cannot set oom_score_adj\n");
-	probe_write(PCP_FRACTION, "1000000");
-	atexit(long_lists_again);
+	prepare_machine();
 }
 
 int probe_write(const char *path, const char *text)

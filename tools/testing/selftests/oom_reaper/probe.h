@@ -43,9 +43,10 @@ long probe_env(const char *name, long otherwise);
  * OOM_REAPER_DISPOSABLE=1 or by the option --disposable, which is taken out of
  * @argv.
  *
- * Makes the program itself exempt from the OOM killer. Until it ends, per-CPU
- * lists of free pages are kept short: MemFree does not count them, and by
- * default they grow to an eighth of the memory while much is freed.
+ * Makes the program itself exempt from the OOM killer. Until it ends, huge pages
+ * are for those who ask for them, and per-CPU lists of free pages are kept
+ * short: MemFree does not count them, and by default they grow to an eighth of
+ * the memory while much is freed.
  */
 void probe_disposable(int *argc, char **argv);
 

@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Victims that are in the middle of changing their address space when they
+ * are killed and reaped. In the starved tests the victim stands still there,
+ * as it does not get the CPU, and its memory must come back all the same;
+ * in the others it goes on, and all that counts is that nothing breaks, that
+ * the victim ends, and that nobody else does.
+ *
+ * Stock looks at no victim before two seconds are over: the starved tests fail
+ * there. The others are guards.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "../kselftest_harness.h"
+#include "scene.h"
+#include "starve.h"
+
+#define AREA		0x1000000000UL	/* below the rest of its memory */
+#define AREA_MB		32
+#define OTHER_AREA	(AREA + 1024 * PROBE_MB)
+#define EXEC_MB		16
+#define EXEC_OPTION	"--exec-again"
+
+#define ALL		(PROT_READ | PROT_WRITE)
+#define NEW		(MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)
+
+enum operation {
+	OP_MUNMAP,
+	OP_MREMAP,
+	OP_MPROTECT,
+	OP_SPLIT_MERGE,
+	OP_DONTNEED,
+	OP_FORK,
+	OP_EXEC,
+	OP_POPULATE,
+	OP_MLOCK,
+	OP_THREADS,
+};
+
+static const char *me;
+
+static void fill_area(char *area)
+{
+	size_t at;
+
+	for (at = 0; at < AREA_MB * PROBE_MB; at += 4096)
+		area[at] = 1;
+}
+
+static char *map_area(unsigned long addr)
+{
+	char *area = mmap((void *)addr, AREA_MB * PROBE_MB, ALL, NEW, -1, 0);
+
+	if (area != MAP_FAILED)
+		madvise(area, AREA_MB * PROBE_MB, MADV_NOHUGEPAGE);
+	return area == MAP_FAILED ? NULL : area;
+}
+
+static void split_and_merge(char *area, size_t size)
+{
+	size_t at;
+
+	for (at = 0; at < size; at += 8192)
+		mprotect(area + at, 4096, PROT_READ);
+	for (at = 0; at < size; at += 8192)
+		mprotect(area + at, 4096, ALL);
+}
+
+static void *do_nothing(void *arg)
+{
+	return arg;
+}
+
+/* What execve() starts: the same again, with some memory to free each time */
+static int exec_again(void)
+{
+	char *mem = victim_alloc(EXEC_MB * PROBE_MB, false);
+
+	if (mem)
+		execl("/proc/self/exe", me, EXEC_OPTION, NULL);
+	return 1;
+}
+
+static int run_once(enum operation operation, char *area)
+{
+	const size_t size = AREA_MB * PROBE_MB;
+	pthread_t thread;
+	char *other;
+	pid_t pid;
+
+	switch (operation) {
+	case OP_MUNMAP:
+		munmap(area, size);
+		return map_area(AREA) ? 0 : -errno;
+	case OP_MREMAP:
+		other = mremap(area, size, size, MREMAP_MAYMOVE | MREMAP_FIXED,
+			       (void *)OTHER_AREA);
+		if (other == MAP_FAILED)
+			return -errno;
+		other = mremap(other, size, size,
+			       MREMAP_MAYMOVE | MREMAP_FIXED, area);
+		return other == MAP_FAILED ? -errno : 0;
+	case OP_MPROTECT:
+		mprotect(area, size, PROT_READ);
+		return mprotect(area, size, ALL) ? -errno : 0;
+	case OP_SPLIT_MERGE:
+		split_and_merge(area, PROBE_MB);
+		return 0;
+	case OP_DONTNEED:
+		madvise(area, size, MADV_DONTNEED);
+		return 0;
+	case OP_FORK:
+		pid = fork();
+		if (!pid)
+			_exit(0);
+		return waitpid(pid, NULL, 0) == pid ? 0 : -errno;
+	case OP_EXEC:
+		execl("/proc/self/exe", me, EXEC_OPTION, NULL);
+		return -errno;
+	case OP_POPULATE:
+		other = mmap((void *)OTHER_AREA, size, ALL, NEW | MAP_POPULATE,
+			     -1, 0);
+		return other == MAP_FAILED ? -errno : munmap(other, size);
+	case OP_MLOCK:
+		mlock(area, size / 4);
+		return munlock(area, size / 4);
+	case OP_THREADS:
+		if (pthread_create(&thread, NULL, do_nothing, NULL))
+			return -EAGAIN;
+		return pthread_join(thread, NULL);
+	}
+	return -EINVAL;
+}
+
+/* Some of them leave the area empty, or need nothing in it */
+static bool wants_full_area(enum operation operation)
+{
+	return operation != OP_POPULATE && operation != OP_THREADS &&
+	       operation != OP_SPLIT_MERGE;
+}
+
+enum { GO, DELAY_US };		/* flags */
+
+struct plan {
+	enum operation operation;
+	struct starve *starve;	/* NULL: goes on for ever */
+};
+
+static int work(struct victim *victim)
+{
+	struct plan *plan = victim->arg;
+	char *area = map_area(AREA);
+	int err = area ? 0 : -errno;
+
+	if (err)
+		return err;
+	if (plan->starve)
+		err = starve_me();
+	if (err)
+		return err;
+	if (wants_full_area(plan->operation))
+		fill_area(area);
+	victim->shared->stage = VICTIM_READY;
+	while (!victim->shared->flag[GO])
+		usleep(200);
+	if (plan->starve)
+		starve_after(plan->starve, victim->shared->flag[DELAY_US]);
+	while (!err) {
+		err = run_once(plan->operation, area);
+		if (plan->operation == OP_MUNMAP ||
+		    plan->operation == OP_DONTNEED)
+			fill_area(area);
+	}
+	return err;
+}
+
+FIXTURE(race)
+{
+	struct scene scene;
+	struct victim victim;
+	struct plan plan;
+	struct starve starve;
+};
+
+FIXTURE_VARIANT(race)
+{
+	enum operation operation;
+	/* It has write-locked all its memory, and not only the area, maybe */
+	bool all_locked;
+};
+
+FIXTURE_VARIANT_ADD(race, munmap) {
+	.operation = OP_MUNMAP,
+};
+
+FIXTURE_VARIANT_ADD(race, mremap) {
+	.operation = OP_MREMAP,
+};
+
+FIXTURE_VARIANT_ADD(race, mprotect) {
+	.operation = OP_MPROTECT,
+};
+
+FIXTURE_VARIANT_ADD(race, split_merge) {
+	.operation = OP_SPLIT_MERGE,
+};
+
+FIXTURE_VARIANT_ADD(race, dontneed) {
+	.operation = OP_DONTNEED,
+};
+
+FIXTURE_VARIANT_ADD(race, fork) {
+	.operation = OP_FORK, .all_locked = true,
+};
+
+FIXTURE_VARIANT_ADD(race, execve) {
+	.operation = OP_EXEC, .all_locked = true,
+};
+
+FIXTURE_VARIANT_ADD(race, populate) {
+	.operation = OP_POPULATE,
+};
+
+FIXTURE_VARIANT_ADD(race, mlock) {
+	.operation = OP_MLOCK,
+};
+
+FIXTURE_VARIANT_ADD(race, threads) {
+	.operation = OP_THREADS,
+};
+
+FIXTURE_SETUP(race)
+{
+	int err = scene_start(&self->scene);
+
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+	self->plan.operation = variant->operation;
+	self->victim.mb = SCENE_MB;
+	self->victim.body = work;
+	self->victim.arg = &self->plan;
+}
+
+FIXTURE_TEARDOWN(race)
+{
+	if (self->starve.shared)
+		starve_stop(&self->starve);
+	victim_stop(&self->victim);
+	scene_stop(&self->scene);
+}
+
+static int runs(void)
+{
+	return probe_env("OOM_REAPER_RACES", 3);
+}
+
+TEST_F_TIMEOUT(race, starved, 600)
+{
+	struct victim *victim = &self->victim;
+	int i, back, late = 0, worst = 0, left = 0, locked = 0, n = runs();
+
+	if (!starve_possible())
+		SKIP(return, "needs two CPUs");
+	if (variant->all_locked)
+		SKIP(return, "its memory may rightly be locked: see stuck.fork");
+	self->plan.starve = &self->starve;
+	for (i = 0; i < n; i++) {
+		ASSERT_EQ(0, starve_start(&self->starve));
+		ASSERT_EQ(0, victim_start(victim));
+		victim->shared->flag[DELAY_US] = i * 5000 / n + rand() % 500;
+		victim->shared->flag[GO] = 1;
+		probe_wait(self->starve.shared->spin, 1000);
+		probe_sleep_ms(10);
+		locked += starve_lock_held(&self->starve, victim->pid,
+					   victim->mem);
+		back = scene_kill(&self->scene, victim->mb, STARVE_MS / 2);
+		late += back < 0;
+		worst = back > worst ? back : worst;
+		starve_stop(&self->starve);
+		left += !victim_gone(victim, 5000);
+		victim_stop(victim);
+	}
+	scene_print("%d killed, mmap_lock held for write in %d, late %d, at most %d ms",
+		    n, locked, late, worst);
+	EXPECT_EQ(0, late);
+	EXPECT_EQ(0, left);
+	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+}
+
+/* Not held still: at any moment, and it goes on while it is reaped */
+TEST_F_TIMEOUT(race, guard_moving, 600)
+{
+	struct victim *victim = &self->victim;
+	int i, left = 0, killed = 0, n = 2 * runs();
+
+	for (i = 0; i < n; i++) {
+		ASSERT_EQ(0, victim_start(victim));
+		victim->shared->flag[GO] = 1;
+		usleep(rand() % 50000);
+		EXPECT_EQ(0, victim_sysrq());
+		left += !victim_gone(victim, 5000);
+		killed += victim_killed(victim);
+		victim_stop(victim);
+	}
+	scene_print("%d killed, %d did not end within 5 s", killed, left);
+	EXPECT_EQ(n, killed);
+	EXPECT_EQ(0, left);
+	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+}
+
+/* The others */
+FIXTURE(lock)
+{
+	struct scene scene;
+	struct victim victim;
+};
+
+FIXTURE_SETUP(lock)
+{
+	int err = scene_start(&self->scene);
+
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+	self->victim.mb = SCENE_MB;
+	self->victim.hold = &self->scene.hold;
+}
+
+FIXTURE_TEARDOWN(lock)
+{
+	if (self->victim.pid) {
+		hold_release_all(&self->scene.hold);
+		victim_stop(&self->victim);
+	}
+	scene_stop(&self->scene);
+}
+
+/* mmap_lock is given back while the reaper works under the VMAs' locks */
+TEST_F_TIMEOUT(lock, guard_released_half_way, 300)
+{
+	struct victim *victim = &self->victim;
+	int i, left = 0, killed = 0, given_up = 0, n = 2 * runs();
+
+	victim->stuck = VICTIM_MMAP_WRITE;
+	for (i = 0; i < n; i++) {
+		victim->file = i;
+		ASSERT_EQ(0, victim_start(victim));
+		EXPECT_EQ(0, victim_sysrq());
+		usleep(rand() % 40000);
+		hold_release(&self->scene.hold, i);
+		left += !victim_gone(victim, 5000);
+		killed += victim_killed(victim);
+		given_up += victim_given_up(&self->scene.log, victim->pid);
+		victim_stop(victim);
+	}
+	scene_print("%d killed, %d did not end within 5 s, %d given up",
+		    killed, left, given_up);
+	EXPECT_EQ(n, killed);
+	EXPECT_EQ(0, left);
+	EXPECT_EQ(0, given_up);
+	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+}
+
+/* The same for read, when reaping is under way with the same lock */
+TEST_F_TIMEOUT(lock, guard_read_released_half_way, 300)
+{
+	struct victim *victim = &self->victim;
+	int i, left = 0, killed = 0, n = 2 * runs();
+
+	victim->stuck = VICTIM_MMAP_READ;
+	for (i = 0; i < n; i++) {
+		victim->file = i;
+		ASSERT_EQ(0, victim_start(victim));
+		EXPECT_EQ(0, victim_sysrq());
+		usleep(rand() % 40000);
+		hold_release(&self->scene.hold, i);
+		left += !victim_gone(victim, 5000);
+		killed += victim_killed(victim);
+		victim_stop(victim);
+	}
+	scene_print("%d killed, %d did not end within 5 s", killed, left);
+	EXPECT_EQ(n, killed);
+	EXPECT_EQ(0, left);
+	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+}
+
+/* khugepaged is making huge pages of the victim's memory */
+#define THP		"/sys/kernel/mm/transparent_hugepage/"
+#define KHUGEPAGED	THP "khugepaged/"
+
+struct setting {
+	const char *path;
+	const char *value;
+	char before[64];
+};
+
+static int set(struct setting *setting)
+{
+	if (probe_read(setting->path, setting->before,
+		       sizeof(setting->before)) <= 0)
+		return -ENOENT;
+	return probe_write(setting->path, setting->value);
+}
+
+static int invite_khugepaged(struct victim *victim)
+{
+	/* Now that it is full of small pages */
+	return madvise(victim->mem, victim->mb * PROBE_MB, MADV_HUGEPAGE) ?
+	       -errno : 0;
+}
+
+TEST_F_TIMEOUT(lock, khugepaged, 300)
+{
+	struct setting setting[] = {
+		{ .path = KHUGEPAGED "scan_sleep_millisecs", .value = "0" },
+		{ .path = KHUGEPAGED "alloc_sleep_millisecs", .value = "0" },
+		{ .path = KHUGEPAGED "pages_to_scan", .value = "8192" },
+	};
+	const int settings = sizeof(setting) / sizeof(*setting);
+	struct victim *victim = &self->victim;
+	int i, left = 0, late = 0, n = runs();
+	char enabled[64];
+	long collapsed;
+
+	if (probe_read(THP "enabled", enabled, sizeof(enabled)) <= 0 ||
+	    strstr(enabled, "[never]"))
+		SKIP(return, "no transparent huge pages");
+	for (i = 0; i < settings; i++)
+		ASSERT_EQ(0, set(&setting[i]));
+	collapsed = probe_vmstat("thp_collapse_alloc");
+	victim->stuck = VICTIM_READ;
+	victim->body = invite_khugepaged;
+	for (i = 0; i < n; i++) {
+		long before = probe_vmstat("thp_collapse_alloc");
+
+		victim->file = i;
+		ASSERT_EQ(0, victim_start(victim));
+		/* Not before it has begun, not after it has finished */
+		probe_wait(probe_vmstat("thp_collapse_alloc") > before + i,
+			   5000);
+		late += scene_kill(&self->scene, victim->mb, 1000) < 0;
+		hold_release(&self->scene.hold, i);
+		left += !victim_gone(victim, 5000);
+		victim_stop(victim);
+	}
+	collapsed = probe_vmstat("thp_collapse_alloc") - collapsed;
+	for (i = 0; i < settings; i++)
+		probe_write(setting[i].path, setting[i].before);
+	scene_print("%ld huge pages made, late %d", collapsed, late);
+	/* Else nothing was tested */
+	EXPECT_LT(0, collapsed);
+	EXPECT_EQ(0, late);
+	EXPECT_EQ(0, left);
+	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+}
+
+int main(int argc, char **argv)
+{
+	me = argv[0];
+	if (argc == 2 && !strcmp(argv[1], EXEC_OPTION))
+		return exec_again();
+	probe_disposable(&argc, argv);
+	return test_harness_run(argc, argv);
+}
