@@ -341,7 +341,7 @@ TEST_F(log, guard_reaped)
 	long anon = -1, file = -1, shmem = -1;
 	const char *line;
 	char comm[32] = "";
-	int pid = -1;
+	int pid = -1, fields;
 
 	ASSERT_EQ(0, victim_start(&victim));
 	EXPECT_EQ(0, victim_sysrq());
@@ -350,9 +350,10 @@ TEST_F(log, guard_reaped)
 	scene_print("%s", line ? line : "no line");
 	ASSERT_NE(NULL, line);
 	line = strstr(line, "oom_reaper:");
-	EXPECT_EQ(5, sscanf(line,
-			    "oom_reaper: reaped process %d (%31[^)]), now anon-rss:%ldkB, file-rss:%ldkB, shmem-rss:%ldkB",
-			    &pid, comm, &anon, &file, &shmem));
+	fields = sscanf(line,
+			"oom_reaper: reaped process %d (%31[^)]), now anon-rss:%ldkB, file-rss:%ldkB, shmem-rss:%ldkB",
+			&pid, comm, &anon, &file, &shmem);
+	EXPECT_EQ(5, fields);
 	EXPECT_EQ(victim.pid, pid);
 	EXPECT_STREQ("victim", comm);
 	/* What is left of it: not much */

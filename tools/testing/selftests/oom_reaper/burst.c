@@ -18,8 +18,7 @@
 
 #define MAX_VICTIMS	64
 
-FIXTURE(burst)
-{
+struct burst {
 	struct scene scene;
 	struct cgroup root;
 	struct cgroup cgroup[MAX_VICTIMS];
@@ -28,14 +27,20 @@ FIXTURE(burst)
 	int victims;
 };
 
+FIXTURE(burst)
+{
+	struct burst burst;
+};
+
 FIXTURE_SETUP(burst)
 {
-	int err = scene_start(&self->scene);
+	struct burst *burst = &self->burst;
+	int err = scene_start(&burst->scene);
 
 	if (err == -ENODEV)
 		SKIP(return, "no FUSE");
 	ASSERT_EQ(0, err);
-	err = cgroup_make(&self->root, "+memory");
+	err = cgroup_make(&burst->root, "+memory");
 	if (err)
 		SKIP(return, "no memory controller of cgroup v2: %s",
 		     strerror(-err));
@@ -43,38 +48,39 @@ FIXTURE_SETUP(burst)
 
 FIXTURE_TEARDOWN(burst)
 {
+	struct burst *burst = &self->burst;
 	int i;
 
 	for (i = 0; i < MAX_VICTIMS; i++) {
-		if (!self->writer[i])
+		if (!burst->writer[i])
 			continue;
-		kill(self->writer[i], SIGKILL);
-		waitpid(self->writer[i], NULL, 0);
+		kill(burst->writer[i], SIGKILL);
+		waitpid(burst->writer[i], NULL, 0);
 	}
-	if (self->victims)
-		hold_release_all(&self->scene.hold);
-	for (i = 0; i < self->victims; i++)
-		victim_stop(&self->victim[i]);
+	if (burst->victims)
+		hold_release_all(&burst->scene.hold);
+	for (i = 0; i < burst->victims; i++)
+		victim_stop(&burst->victim[i]);
 	for (i = 0; i < MAX_VICTIMS; i++)
-		cgroup_remove(&self->cgroup[i]);
-	cgroup_remove(&self->root);
-	scene_stop(&self->scene);
+		cgroup_remove(&burst->cgroup[i]);
+	cgroup_remove(&burst->root);
+	scene_stop(&burst->scene);
 }
 
 /* One more victim, stuck in a place of its own */
 static void add_victim(struct __test_metadata *_metadata,
-		       FIXTURE_DATA(burst) *self, size_t mb,
+		       struct burst *burst, size_t mb,
 		       enum victim_stuck stuck, struct cgroup *cgroup)
 {
-	struct victim *victim = &self->victim[self->victims];
+	struct victim *victim = &burst->victim[burst->victims];
 
 	victim->mb = mb;
 	victim->stuck = stuck;
-	victim->hold = &self->scene.hold;
-	victim->file = self->victims;
+	victim->hold = &burst->scene.hold;
+	victim->file = burst->victims;
 	victim->cgroup = cgroup ? cgroup->procs : NULL;
 	ASSERT_EQ(0, victim_start(victim));
-	self->victims++;
+	burst->victims++;
 }
 
 /*
@@ -93,123 +99,125 @@ static pid_t squeeze(struct cgroup *cgroup)
 	return pid;
 }
 
-static int count(FIXTURE_DATA(burst) *self, const char *what)
+static int count(struct burst *burst, const char *what)
 {
 	int i, n = 0;
 
-	for (i = 0; i < self->victims; i++)
-		n += !!probe_count(&self->scene.log, "%s %d (", what,
-				   self->victim[i].pid);
+	for (i = 0; i < burst->victims; i++)
+		n += !!probe_count(&burst->scene.log, "%s %d (", what,
+				   burst->victim[i].pid);
 	return n;
 }
 
 /* The kills have been started: see the memory of all come back */
 static void all_back(struct __test_metadata *_metadata,
-		     FIXTURE_DATA(burst) *self, long before, long reaped_before)
+		     struct burst *burst, long before, long reaped_before)
 {
-	size_t mb = self->victim[0].mb * self->victims;
+	size_t mb = burst->victim[0].mb * burst->victims;
 	int i, back, gone = 0, given_up = 0;
 	long reaped;
 
 	back = victim_memory_back(before, mb, 1000);
-	probe_wait(count(self, "reaped process") == self->victims, 500);
+	probe_wait(count(burst, "reaped process") == burst->victims, 500);
 	reaped = probe_vmstat("oom_reaper_reaped");
-	for (i = 0; i < self->victims; i++)
-		given_up += victim_given_up(&self->scene.log,
-					    self->victim[i].pid);
+	for (i = 0; i < burst->victims; i++)
+		given_up += victim_given_up(&burst->scene.log,
+					    burst->victim[i].pid);
 	scene_print("%d victims, %d killed, %d reaped, %d given up",
-		    self->victims, count(self, "Killed process"),
-		    count(self, "reaped process"), given_up);
+		    burst->victims, count(burst, "Killed process"),
+		    count(burst, "reaped process"), given_up);
 	scene_print("back after %d ms: %ld of %zu MB, counter %ld", back,
 		    (probe_free_kb() - before) / 1024, mb,
 		    reaped - reaped_before);
 	EXPECT_LE(0, back);
-	EXPECT_EQ(self->victims, count(self, "Killed process"));
-	EXPECT_EQ(self->victims, count(self, "reaped process"));
+	EXPECT_EQ(burst->victims, count(burst, "Killed process"));
+	EXPECT_EQ(burst->victims, count(burst, "reaped process"));
 	if (reaped >= 0)
-		EXPECT_EQ(self->victims, reaped - reaped_before);
+		EXPECT_EQ(burst->victims, reaped - reaped_before);
 	EXPECT_EQ(0, given_up);
-	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+	EXPECT_TRUE(bystander_intact(&burst->scene.bystander));
 
-	hold_release_all(&self->scene.hold);
-	for (i = 0; i < self->victims; i++)
-		gone += victim_gone(&self->victim[i], 5000);
-	EXPECT_EQ(self->victims, gone);
+	hold_release_all(&burst->scene.hold);
+	for (i = 0; i < burst->victims; i++)
+		gone += victim_gone(&burst->victim[i], 5000);
+	EXPECT_EQ(burst->victims, gone);
 }
 
 /* One group, memory.oom.group: all that are in it are killed in one go */
 static void group_of(struct __test_metadata *_metadata,
-		     FIXTURE_DATA(burst) *self, int victims, size_t mb,
+		     struct burst *burst, int victims, size_t mb,
 		     bool every_other_locked)
 {
-	struct cgroup *cgroup = &self->cgroup[0];
+	struct cgroup *cgroup = &burst->cgroup[0];
 	long before, reaped = probe_vmstat("oom_reaper_reaped");
 	int i;
 
-	ASSERT_EQ(0, cgroup_make_child(cgroup, &self->root, 0));
+	ASSERT_EQ(0, cgroup_make_child(cgroup, &burst->root, 0));
 	ASSERT_EQ(0, cgroup_write(cgroup, "memory.oom.group", "1"));
 	for (i = 0; i < victims; i++)
-		add_victim(_metadata, self, mb, every_other_locked && i % 2 ?
+		add_victim(_metadata, burst, mb, every_other_locked && i % 2 ?
 			   VICTIM_MMAP_WRITE : VICTIM_READ, cgroup);
 	probe_sleep_ms(200);
 	before = probe_free_kb();
-	self->writer[0] = squeeze(cgroup);
-	all_back(_metadata, self, before, reaped);
+	burst->writer[0] = squeeze(cgroup);
+	all_back(_metadata, burst, before, reaped);
 }
 
 TEST_F_TIMEOUT(burst, group_8, 60)
 {
-	group_of(_metadata, self, 8, 12, false);
+	group_of(_metadata, &self->burst, 8, 12, false);
 }
 
 TEST_F_TIMEOUT(burst, group_8_locked, 60)
 {
-	group_of(_metadata, self, 8, 12, true);
+	group_of(_metadata, &self->burst, 8, 12, true);
 }
 
 TEST_F_TIMEOUT(burst, group_64, 120)
 {
-	group_of(_metadata, self, 64, 3, false);
+	group_of(_metadata, &self->burst, 64, 3, false);
 }
 
 TEST_F_TIMEOUT(burst, group_64_locked, 120)
 {
-	group_of(_metadata, self, 64, 3, true);
+	group_of(_metadata, &self->burst, 64, 3, true);
 }
 
 /* Eight groups, each with an OOM kill of its own at the same time */
 TEST_F_TIMEOUT(burst, groups_8, 60)
 {
+	struct burst *burst = &self->burst;
 	long before, reaped = probe_vmstat("oom_reaper_reaped");
 	int i;
 
 	for (i = 0; i < 8; i++) {
-		ASSERT_EQ(0, cgroup_make_child(&self->cgroup[i], &self->root,
+		ASSERT_EQ(0, cgroup_make_child(&burst->cgroup[i], &burst->root,
 					       i));
-		add_victim(_metadata, self, 12, VICTIM_READ, &self->cgroup[i]);
+		add_victim(_metadata, burst, 12, VICTIM_READ, &burst->cgroup[i]);
 	}
 	probe_sleep_ms(200);
 	before = probe_free_kb();
 	for (i = 0; i < 8; i++)
-		self->writer[i] = squeeze(&self->cgroup[i]);
-	all_back(_metadata, self, before, reaped);
+		burst->writer[i] = squeeze(&burst->cgroup[i]);
+	all_back(_metadata, burst, before, reaped);
 }
 
 /* One SysRq-f after the other, as fast as an impatient administrator */
 TEST_F_TIMEOUT(burst, sysrq_8, 60)
 {
+	struct burst *burst = &self->burst;
 	long before, reaped = probe_vmstat("oom_reaper_reaped");
 	int i;
 
 	for (i = 0; i < 8; i++)
-		add_victim(_metadata, self, 12, VICTIM_READ, NULL);
+		add_victim(_metadata, burst, 12, VICTIM_READ, NULL);
 	probe_sleep_ms(200);
 	before = probe_free_kb();
 	for (i = 0; i < 8; i++) {
 		EXPECT_EQ(0, victim_sysrq());
 		probe_sleep_ms(probe_limit(100));
 	}
-	all_back(_metadata, self, before, reaped);
+	all_back(_metadata, burst, before, reaped);
 }
 
 int main(int argc, char **argv)

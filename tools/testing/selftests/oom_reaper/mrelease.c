@@ -24,34 +24,41 @@
 #define SYS_pidfd_open		434
 #endif
 
-FIXTURE(mrelease)
-{
+struct daemon {
 	struct scene scene;
 	struct victim victim;
 	int pidfd;
 };
 
+FIXTURE(mrelease)
+{
+	struct daemon daemon;
+};
+
 FIXTURE_SETUP(mrelease)
 {
-	int err = scene_start(&self->scene);
+	struct daemon *daemon = &self->daemon;
+	int err = scene_start(&daemon->scene);
 
 	if (err == -ENODEV)
 		SKIP(return, "no FUSE");
 	ASSERT_EQ(0, err);
-	self->victim.mb = SCENE_MB;
-	self->victim.hold = &self->scene.hold;
-	self->pidfd = -1;
+	daemon->victim.mb = SCENE_MB;
+	daemon->victim.hold = &daemon->scene.hold;
+	daemon->pidfd = -1;
 }
 
 FIXTURE_TEARDOWN(mrelease)
 {
-	if (self->victim.pid) {
-		hold_release_all(&self->scene.hold);
-		victim_stop(&self->victim);
+	struct daemon *daemon = &self->daemon;
+
+	if (daemon->victim.pid) {
+		hold_release_all(&daemon->scene.hold);
+		victim_stop(&daemon->victim);
 	}
-	if (self->pidfd >= 0)
-		close(self->pidfd);
-	scene_stop(&self->scene);
+	if (daemon->pidfd >= 0)
+		close(daemon->pidfd);
+	scene_stop(&daemon->scene);
 }
 
 static int mrelease(int pidfd, unsigned int flags)
@@ -84,87 +91,91 @@ static void *do_call(void *arg)
 
 /* Kill the victim and call: see that it returns, and what comes back */
 static int kill_and_call(struct __test_metadata *_metadata,
-			 FIXTURE_DATA(mrelease) *self, struct call *call)
+			 struct daemon *daemon, struct call *call)
 {
 	long before;
 	int back;
 
 	memset(call, 0, sizeof(*call));
-	self->pidfd = pidfd_of(self->victim.pid);
-	ASSERT_LE(0, self->pidfd);
-	call->pidfd = self->pidfd;
+	daemon->pidfd = pidfd_of(daemon->victim.pid);
+	ASSERT_LE(0, daemon->pidfd);
+	call->pidfd = daemon->pidfd;
 	probe_sleep_ms(100);
 	before = probe_free_kb();
-	kill(self->victim.pid, SIGKILL);
+	kill(daemon->victim.pid, SIGKILL);
 	call->begin_ns = probe_now_ns();
 	ASSERT_EQ(0, pthread_create(&call->thread, NULL, do_call, call));
 	EXPECT_TRUE(probe_wait(call->end_ns, 1000));
-	back = victim_memory_back(before, self->victim.mb, 0);
+	back = victim_memory_back(before, daemon->victim.mb, 0);
 	scene_print("process_mrelease(): %d after %lld ms, %ld of %zu MB back",
 		    call->end_ns ? call->result : 1, call->end_ns ?
 		    (call->end_ns - call->begin_ns) / 1000000 : -1,
-		    (probe_free_kb() - before) / 1024, self->victim.mb);
+		    (probe_free_kb() - before) / 1024, daemon->victim.mb);
 	return back;
 }
 
 static void release(struct __test_metadata *_metadata,
-		    FIXTURE_DATA(mrelease) *self, struct call *call)
+		    struct daemon *daemon, struct call *call)
 {
-	hold_release_all(&self->scene.hold);
-	EXPECT_TRUE(victim_gone(&self->victim, 5000));
+	hold_release_all(&daemon->scene.hold);
+	EXPECT_TRUE(victim_gone(&daemon->victim, 5000));
 	pthread_join(call->thread, NULL);
 }
 
 TEST_F(mrelease, guard_read)
 {
+	struct daemon *daemon = &self->daemon;
 	struct call call;
 
-	self->victim.stuck = VICTIM_READ;
-	ASSERT_EQ(0, victim_start(&self->victim));
-	EXPECT_LE(0, kill_and_call(_metadata, self, &call));
+	daemon->victim.stuck = VICTIM_READ;
+	ASSERT_EQ(0, victim_start(&daemon->victim));
+	EXPECT_LE(0, kill_and_call(_metadata, daemon, &call));
 	EXPECT_EQ(0, call.result);
-	release(_metadata, self, &call);
+	release(_metadata, daemon, &call);
 }
 
 TEST_F(mrelease, guard_mmap_lock_read)
 {
+	struct daemon *daemon = &self->daemon;
 	struct call call;
 
-	self->victim.stuck = VICTIM_MMAP_READ;
-	ASSERT_EQ(0, victim_start(&self->victim));
-	EXPECT_LE(0, kill_and_call(_metadata, self, &call));
+	daemon->victim.stuck = VICTIM_MMAP_READ;
+	ASSERT_EQ(0, victim_start(&daemon->victim));
+	EXPECT_LE(0, kill_and_call(_metadata, daemon, &call));
 	EXPECT_EQ(0, call.result);
-	release(_metadata, self, &call);
+	release(_metadata, daemon, &call);
 }
 
 TEST_F(mrelease, mmap_lock_write)
 {
+	struct daemon *daemon = &self->daemon;
 	struct call call;
 
-	self->victim.stuck = VICTIM_MMAP_WRITE;
-	ASSERT_EQ(0, victim_start(&self->victim));
-	EXPECT_LE(0, kill_and_call(_metadata, self, &call));
+	daemon->victim.stuck = VICTIM_MMAP_WRITE;
+	ASSERT_EQ(0, victim_start(&daemon->victim));
+	EXPECT_LE(0, kill_and_call(_metadata, daemon, &call));
 	/* Part may be left: in a VMA that the holder has locked, too */
 	EXPECT_TRUE(!call.result || call.result == -EAGAIN);
-	release(_metadata, self, &call);
+	release(_metadata, daemon, &call);
 }
 
 /* Without VMA locks there is nothing to be had. That must be said at once */
 TEST_F(mrelease, eagain)
 {
+	struct daemon *daemon = &self->daemon;
 	struct call call;
 
 	if (probe_param("vma_locks") < 0)
 		SKIP(return, "no parameter vma_locks");
-	self->victim.stuck = VICTIM_MMAP_WRITE;
-	ASSERT_EQ(0, victim_start(&self->victim));
+	daemon->victim.stuck = VICTIM_MMAP_WRITE;
+	ASSERT_EQ(0, victim_start(&daemon->victim));
 	ASSERT_EQ(0, probe_param_write("vma_locks", "N"));
-	EXPECT_GT(0, kill_and_call(_metadata, self, &call));
+	EXPECT_GT(0, kill_and_call(_metadata, daemon, &call));
 	EXPECT_EQ(-EAGAIN, call.result);
 	EXPECT_EQ(0, probe_param_write("vma_locks", "Y"));
 	/* And what was left is there for the next call */
-	EXPECT_EQ(0, mrelease(self->pidfd, 0));
-	release(_metadata, self, &call);
+	EXPECT_EQ(0, mrelease(daemon->pidfd, 0));
+	release(_metadata, daemon, &call);
 }
 
 struct locked {
@@ -182,6 +193,7 @@ static int lock_it(struct victim *victim)
 /* The victim's robust lock survives it */
 TEST_F(mrelease, robust_mutex)
 {
+	struct daemon *daemon = &self->daemon;
 	struct locked *locked = mmap(NULL, sizeof(*locked),
 				     PROT_READ | PROT_WRITE,
 				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -195,17 +207,17 @@ TEST_F(mrelease, robust_mutex)
 	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
 	pthread_mutex_init(&locked->mutex, &attr);
 
-	self->victim.stuck = VICTIM_READ;
-	self->victim.body = lock_it;
-	self->victim.arg = locked;
-	ASSERT_EQ(0, victim_start(&self->victim));
+	daemon->victim.stuck = VICTIM_READ;
+	daemon->victim.body = lock_it;
+	daemon->victim.arg = locked;
+	ASSERT_EQ(0, victim_start(&daemon->victim));
 	waiter = fork();
 	if (!waiter) {
 		locked->told = pthread_mutex_lock(&locked->mutex) + 1;
 		_exit(0);
 	}
-	EXPECT_LE(0, kill_and_call(_metadata, self, &call));
-	release(_metadata, self, &call);
+	EXPECT_LE(0, kill_and_call(_metadata, daemon, &call));
+	release(_metadata, daemon, &call);
 	probe_wait(locked->told, 2000);
 	scene_print("waiter: %s", locked->told ?
 		    strerror(locked->told - 1) : "not told");
@@ -216,38 +228,40 @@ TEST_F(mrelease, robust_mutex)
 
 TEST_F(mrelease, guard_errors)
 {
+	struct daemon *daemon = &self->daemon;
 	int self_fd = pidfd_of(getpid());
 
-	ASSERT_EQ(0, victim_start(&self->victim));
-	self->pidfd = pidfd_of(self->victim.pid);
+	ASSERT_EQ(0, victim_start(&daemon->victim));
+	daemon->pidfd = pidfd_of(daemon->victim.pid);
 	EXPECT_EQ(-EBADF, mrelease(-1, 0));
-	EXPECT_EQ(-EINVAL, mrelease(self->pidfd, 1));
-	EXPECT_EQ(-EINVAL, mrelease(self->pidfd, ~0U));
+	EXPECT_EQ(-EINVAL, mrelease(daemon->pidfd, 1));
+	EXPECT_EQ(-EINVAL, mrelease(daemon->pidfd, ~0U));
 	/* Not killed */
-	EXPECT_EQ(-EINVAL, mrelease(self->pidfd, 0));
+	EXPECT_EQ(-EINVAL, mrelease(daemon->pidfd, 0));
 	EXPECT_EQ(-EINVAL, mrelease(self_fd, 0));
 	scene_print("%ld kB left of %zu MB",
-		    probe_status(self->victim.pid, "RssAnon"),
-		    self->victim.mb);
-	EXPECT_LE((long)self->victim.mb * 1024,
-		  probe_status(self->victim.pid, "RssAnon"));
+		    probe_status(daemon->victim.pid, "RssAnon"),
+		    daemon->victim.mb);
+	EXPECT_LE((long)daemon->victim.mb * 1024,
+		  probe_status(daemon->victim.pid, "RssAnon"));
 	/* Gone */
-	victim_stop(&self->victim);
-	EXPECT_EQ(-ESRCH, mrelease(self->pidfd, 0));
+	victim_stop(&daemon->victim);
+	EXPECT_EQ(-ESRCH, mrelease(daemon->pidfd, 0));
 	close(self_fd);
 }
 
 /* A zombie has no memory any more */
 TEST_F(mrelease, guard_zombie)
 {
+	struct daemon *daemon = &self->daemon;
 	siginfo_t info;
 
-	ASSERT_EQ(0, victim_start(&self->victim));
-	self->pidfd = pidfd_of(self->victim.pid);
-	kill(self->victim.pid, SIGKILL);
-	ASSERT_EQ(0, waitid(P_PID, self->victim.pid, &info,
+	ASSERT_EQ(0, victim_start(&daemon->victim));
+	daemon->pidfd = pidfd_of(daemon->victim.pid);
+	kill(daemon->victim.pid, SIGKILL);
+	ASSERT_EQ(0, waitid(P_PID, daemon->victim.pid, &info,
 			    WEXITED | WNOWAIT));
-	EXPECT_EQ(-ESRCH, mrelease(self->pidfd, 0));
+	EXPECT_EQ(-ESRCH, mrelease(daemon->pidfd, 0));
 }
 
 /* What another process, which nobody has killed, uses as well stays */
@@ -262,8 +276,8 @@ static int share_mm(void *arg)
 
 static int start_sharer(struct victim *victim)
 {
-	static char stack[65536] __attribute__((__aligned__(16)));
-	pid_t pid = clone(share_mm, stack + sizeof(stack), CLONE_VM | SIGCHLD,
+	static char stack[65536];
+	pid_t pid = clone(share_mm, stack + sizeof(stack) - 64, CLONE_VM | SIGCHLD,
 			  &victim->shared->flag[1]);
 
 	victim->shared->flag[0] = pid;
@@ -272,18 +286,19 @@ static int start_sharer(struct victim *victim)
 
 TEST_F(mrelease, guard_shared_with_living)
 {
+	struct daemon *daemon = &self->daemon;
 	long rss;
 
-	self->victim.stuck = VICTIM_READ;
-	self->victim.body = start_sharer;
-	ASSERT_EQ(0, victim_start(&self->victim));
-	self->pidfd = pidfd_of(self->victim.pid);
-	kill(self->victim.pid, SIGKILL);
-	EXPECT_EQ(-EINVAL, mrelease(self->pidfd, 0));
-	rss = probe_status(self->victim.shared->flag[0], "RssAnon");
-	scene_print("%ld kB left of %zu MB", rss, self->victim.mb);
-	EXPECT_LE((long)self->victim.mb * 1024, rss);
-	self->victim.shared->flag[1] = 1;
+	daemon->victim.stuck = VICTIM_READ;
+	daemon->victim.body = start_sharer;
+	ASSERT_EQ(0, victim_start(&daemon->victim));
+	daemon->pidfd = pidfd_of(daemon->victim.pid);
+	kill(daemon->victim.pid, SIGKILL);
+	EXPECT_EQ(-EINVAL, mrelease(daemon->pidfd, 0));
+	rss = probe_status(daemon->victim.shared->flag[0], "RssAnon");
+	scene_print("%ld kB left of %zu MB", rss, daemon->victim.mb);
+	EXPECT_LE((long)daemon->victim.mb * 1024, rss);
+	daemon->victim.shared->flag[1] = 1;
 }
 
 int main(int argc, char **argv)

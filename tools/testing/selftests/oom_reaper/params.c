@@ -131,7 +131,7 @@ static bool refuses(const char *name, const char *text)
 
 TEST_F(param, legal)
 {
-	const char *truth[] = { "1", "0", "Y", "N", "y", "n", "on", "off" };
+	static const char * const truth[] = { "1", "0", "Y", "N", "y", "n", "on", "off" };
 	long number[] = { variant->min, variant->min + 1, variant->max / 2,
 			  variant->max - 1, variant->max };
 	int n = variant->max ? sizeof(number) / sizeof(*number) :
@@ -154,7 +154,7 @@ TEST_F(param, legal)
 TEST_F(param, illegal)
 {
 	char above[32], below[32];
-	const char *wrong[] = {
+	const char * const wrong[] = {
 		above, below, "abc", "\n", " ", "-", "1x", "x1", "0x", "1 2",
 		"1,2", "1.5", "4294967297", "18446744073709551617",
 		"-4294967295", "99999999999999999999999999999999", "nan",
@@ -194,15 +194,16 @@ TEST_F(param, boot)
 	if (!at)
 		SKIP(return, "no %s on the command line", what);
 	at += strlen(what);
+	at[strcspn(at, "\n ")] = '\0';
 	value = strtol(at, &end, 0);
-	legal = end != at && strchr(" \n", *end) && variant->max &&
+	legal = end != at && !*end && variant->max &&
 		value >= variant->min && value <= variant->max;
 	if (!variant->max) {
 		legal = strchr("01yYnN", *at);
 		value = strchr("1yY", *at) ? 1 : 0;
 	}
-	scene_print("%s%.*s is %s: %ld", what, (int)strcspn(at, " \n"), at,
-		    legal ? "legal" : "illegal", probe_param(variant->name));
+	scene_print("%s%s is %s: %ld", what, at, legal ? "legal" : "illegal",
+		    probe_param(variant->name));
 	EXPECT_EQ(legal ? value : variant->otherwise,
 		  probe_param(variant->name));
 	if (!legal) {
@@ -353,7 +354,7 @@ static int each_reaper(void (*see)(int pid, void *arg), void *arg)
 
 TEST_F(effect, threads)
 {
-	const char *number[] = { "4", "16", "2", "1" };
+	static const char * const number[] = { "4", "16", "2", "1" };
 	size_t i;
 
 	for (i = 0; i < sizeof(number) / sizeof(*number); i++) {
