@@ -202,6 +202,7 @@ check_lab_save() {
 	mini_repo "$work/git" "$work/owners" || return
 	save_commits "$work/git" "$work/saved" || return
 	rm -f "$work/saved/.own"
+	sed -i "1i # Made on Linux $(base_version)" "$patches/series"
 	diff -r "$work/saved" "$repo" || bad=1
 
 	# An own file that a later commit changes belongs into the earlier one.
@@ -312,22 +313,27 @@ check_series_applies() {
 	done
 }
 
+# Byte for byte on the base that the series was made on. On another 6.12.y its
+# hunks lie on other lines, and that alone may differ.
 check_series_roundtrip() {
+	local path
+
 	needs_series
 	scratch
 	owners "$work/owners" || return
 	mini_repo "$work/git" "$work/owners" || return
 	save_commits "$work/git" "$work/saved" || return
-	sort -u "$work/saved/.own" >"$work/own"
-	rm -f "$work/saved/.own"
 	mkdir "$work/now"
 	while read -r path; do
 		mkdir -p "$work/now/$(dirname "$path")"
 		cp -p "$repo/$path" "$work/now/$path"
-	done < <(cat "$work/own" && series_list | sed 's|^|patches/6.12/|' && echo patches/6.12/series)
-	if [ -e "$patches/series" ]; then
-		# Comments in it are the reader's.
-		series_list >"$work/now/patches/6.12/series"
+	done < <(sort -u "$work/saved/.own" && series_list | sed 's|^|patches/6.12/|' && echo patches/6.12/series)
+	rm -f "$work/saved/.own"
+	if ! grep -qx "# Made on Linux $(base_version)" "$patches/series"; then
+		for path in "$work"/{now,saved}/patches/6.12; do
+			sed -i 's/^@@ .*/@@/' "$path"/*.patch
+			sed -i '/^#/d' "$path/series"
+		done
 	fi
 	diff -r "$work/now" "$work/saved"
 }

@@ -76,7 +76,7 @@ save_commits() {
 
 	where=$out/patches/6.12
 	mkdir -p "$where"
-	: >"$where/series"
+	printf '# Made on Linux %s\n' "$(base_version)" >"$where/series"
 	: >"$out/.own"
 	[ -z "$(lab_git -C "$dir" rev-list --merges refs/lab/base..HEAD)" ] || {
 		say "the branch has a merge in it: a series is a straight line (git rebase)"
