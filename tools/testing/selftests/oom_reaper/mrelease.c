@@ -200,6 +200,7 @@ TEST_F(mrelease, robust_mutex)
 	pthread_mutexattr_t attr;
 	struct call call;
 	pid_t waiter;
+	int told;
 
 	ASSERT_NE(MAP_FAILED, (void *)locked);
 	pthread_mutexattr_init(&attr);
@@ -219,9 +220,9 @@ TEST_F(mrelease, robust_mutex)
 	EXPECT_LE(0, kill_and_call(_metadata, daemon, &call));
 	release(_metadata, daemon, &call);
 	probe_wait(locked->told, 2000);
-	scene_print("waiter: %s", locked->told ?
-		    strerror(locked->told - 1) : "not told");
-	EXPECT_EQ(EOWNERDEAD + 1, locked->told);
+	told = locked->told;
+	scene_print("waiter: %s", told ? strerror(told - 1) : "not told");
+	EXPECT_EQ(EOWNERDEAD + 1, told);
 	kill(waiter, SIGKILL);
 	waitpid(waiter, NULL, 0);
 }
