@@ -48,15 +48,15 @@
 
 /*
  * How many bytes of a VMA are reaped before the pages are given back and others
- * get a chance.  Little at first, as somebody waits for just a page, then up to
- * some 10 ms of 4 KiB pages.  Where there is nothing the steps become longer: a
- * VMA may span terabytes and be empty.
+ * get a chance.  Little at first, as somebody waits for just a page, then as
+ * much as takes some milliseconds: a VMA may be full of pages, or span terabytes
+ * and be empty.
  *
  * Multiples of what a page table maps, so that no huge page is split for it.
  */
 #define REAP_CHUNK_MIN		PMD_SIZE
-#define REAP_CHUNK_DENSE	max(256UL << 20, PMD_SIZE)
-#define REAP_CHUNK_EMPTY	(REAP_CHUNK_DENSE << (BITS_PER_LONG == 64 ? 4 : 0))
+#define REAP_CHUNK_MAX		max(1UL << 30, PMD_SIZE)
+#define REAP_CHUNK_NS		(5 * NSEC_PER_MSEC)
 
 /*
  * A SCHED_FIFO thread lets the others on its CPU run for a millisecond each 20.
@@ -122,7 +122,8 @@ static bool within_huge_page(struct mm_struct *mm, unsigned long addr)
 		return false;
 	pmdval = pmdp_get_lockless(pmd);
 	return !pmd_none(pmdval) &&
-	       (pmd_trans_huge(pmdval) || is_swap_pmd(pmdval));
+	       (pmd_trans_huge(pmdval) || is_swap_pmd(pmdval) ||
+		pmd_devmap(pmdval));
 }
 
 /* Returns false if an mmu notifier would have to wait */
@@ -186,27 +187,25 @@ static bool exit_mmap_done(struct oom_reap *reap)
  */
 static bool reap_relax(struct oom_reap *reap)
 {
-	u64 now_ns = ktime_get_ns();
-	ktime_t pause = REAP_PAUSE_NS;
+	bool contended = reap->mmap_locked && mmap_lock_is_contended(reap->mm);
+	u64 busy_ns = ktime_get_ns() - reap->busy_since_ns;
+	bool pause = rt_task(current) && busy_ns >= REAP_BURST_NS &&
+		     !single_task_running();
+	ktime_t pause_ns = REAP_PAUSE_NS;
 
-	if (!rt_task(current)) {
-		cond_resched();
+	cond_resched();
+	if (!contended && !pause)
 		return true;
-	}
-	if (now_ns - reap->busy_since_ns < REAP_BURST_NS)
-		return true;
-	if (single_task_running()) {
-		reap->busy_since_ns = now_ns;
-		return true;
-	}
 
 	if (reap->mmap_locked) {
 		mmap_read_unlock(reap->mm);
 		reap->mmap_locked = false;
 	}
-	set_current_state(TASK_UNINTERRUPTIBLE);
-	schedule_hrtimeout(&pause, HRTIMER_MODE_REL);
-	reap->busy_since_ns = ktime_get_ns();
+	if (pause) {
+		set_current_state(TASK_UNINTERRUPTIBLE);
+		schedule_hrtimeout(&pause_ns, HRTIMER_MODE_REL);
+		reap->busy_since_ns = ktime_get_ns();
+	}
 	return reap_lock(reap) && !exit_mmap_done(reap);
 }
 
@@ -226,6 +225,37 @@ static bool prev_mapped(struct mm_struct *mm, unsigned long limit,
 	return found;
 }
 
+/* Returns where the next step has to end */
+static unsigned long reap_step(struct oom_reap *reap, unsigned long start,
+			       unsigned long last, unsigned long *chunk)
+{
+	struct vm_area_struct *vma;
+	u64 start_ns;
+
+	if (!oom_reapable_at(reap->mm, last))
+		return start;
+
+	vma = oom_reap_lock_vma(reap, last);
+	if (IS_ERR(vma)) {
+		reap->incomplete |= PTR_ERR(vma) == -EAGAIN;
+		return start;
+	}
+
+	/* It may have become another one before it was locked */
+	start = max(vma->vm_start, ALIGN_DOWN(last, *chunk));
+	if (oom_reapable_vma(vma)) {
+		start_ns = ktime_get_ns();
+		if (!reap_range(reap, vma, start, last + 1))
+			reap->incomplete = true;
+		if (ktime_get_ns() - start_ns > REAP_CHUNK_NS)
+			*chunk = max(*chunk / 2, REAP_CHUNK_MIN);
+		else
+			*chunk = min(*chunk * 2, REAP_CHUNK_MAX);
+	}
+	oom_reap_unlock_vma(reap, vma);
+	return start;
+}
+
 /* Reap what can be reaped, from the highest address down */
 static void reap_vmas(struct oom_reap *reap)
 {
@@ -233,26 +263,7 @@ static void reap_vmas(struct oom_reap *reap)
 	unsigned long start, last;
 
 	while (limit && prev_mapped(reap->mm, limit, &start, &last)) {
-		struct vm_area_struct *vma = oom_reap_lock_vma(reap, last);
-
-		if (IS_ERR(vma)) {
-			reap->incomplete |= PTR_ERR(vma) == -EAGAIN;
-			limit = start;
-			continue;
-		}
-		/* It may have changed before it was locked */
-		limit = vma->vm_start;
-		if (oom_reapable_vma(vma)) {
-			unsigned long nr_pages = reap->nr_pages;
-
-			limit = max(limit, ALIGN_DOWN(last, chunk));
-			if (!reap_range(reap, vma, limit, last + 1))
-				reap->incomplete = true;
-			chunk = min(2 * chunk, nr_pages == reap->nr_pages ?
-				    REAP_CHUNK_EMPTY : REAP_CHUNK_DENSE);
-		}
-		oom_reap_unlock_vma(reap, vma);
-
+		limit = reap_step(reap, start, last, &chunk);
 		if (!reap_relax(reap)) {
 			reap->incomplete = true;
 			return;
@@ -260,25 +271,18 @@ static void reap_vmas(struct oom_reap *reap)
 	}
 }
 
-/*
- * With nobody left who uses the mm it is exit_mmap() that holds mmap_lock.  It
- * frees in batches, and what it has unmapped is still to come.
- */
-static bool exit_mmap_at_work(struct mm_struct *mm)
-{
-	return !atomic_read(&mm->mm_users) && rwsem_is_locked(&mm->mmap_lock);
-}
-
 static enum oom_reap_result reap_locked(struct oom_reap *reap)
 {
 	struct mm_struct *mm = reap->mm;
+	int err;
 
 	if (exit_mmap_done(reap))
 		return OOM_REAP_GONE;
 
 	oom_keep_reset(&reap->keep);
-	if (!oom_robust_keep(reap) && !reap->ignore_unreadable)
-		return OOM_REAP_FUTEX;
+	err = oom_robust_keep(reap);
+	if (err && !reap->ignore_unreadable)
+		return err == -E2BIG ? OOM_REAP_FUTEX_LONG : OOM_REAP_FUTEX;
 
 	/*
 	 * Tell all users of get_user/copy_from_user etc... that the content
@@ -286,6 +290,8 @@ static enum oom_reap_result reap_locked(struct oom_reap *reap)
 	 * one, and a reader that stumbles over what was reaped takes a fault.
 	 */
 	set_bit(MMF_UNSTABLE, &mm->flags);
+	/* For wait4() and accounting, which look later than this */
+	update_hiwater_rss(mm);
 	reap_vmas(reap);
 
 	return reap->incomplete ? OOM_REAP_AGAIN : OOM_REAP_DONE;
@@ -315,25 +321,23 @@ enum oom_reap_result oom_reap_mm(struct oom_reap *reap)
 	reap->nr_pages = 0;
 	reap->vma_locks = false;
 	reap->incomplete = false;
-	reap->busy_since_ns = start_ns;
 
 	if (!reap_lock(reap)) {
 		trace_skip_task_reaping(pid);
-		return OOM_REAP_AGAIN;
+		return exit_mmap_done(reap) ? OOM_REAP_GONE : OOM_REAP_AGAIN;
 	}
 
 	trace_start_task_reaping(pid);
 	result = reap_locked(reap);
 	reap_unlock(reap);
 
-	nr_kept = oom_keep_pages(&reap->keep);
-	if (nr_kept && result != OOM_REAP_FUTEX)
-		trace_futex_keep_reaping(pid, nr_kept);
+	if (result == OOM_REAP_DONE || result == OOM_REAP_AGAIN) {
+		nr_kept = oom_keep_pages(&reap->keep);
+		if (nr_kept)
+			trace_futex_keep_reaping(pid, nr_kept);
+	}
 	trace_finish_task_reaping(pid, reap->nr_pages, ktime_get_ns() - start_ns,
 				  reap->vma_locks);
 	count_vm_events(OOM_REAPER_PAGES, reap->nr_pages);
-
-	if (result == OOM_REAP_DONE && exit_mmap_at_work(reap->mm))
-		return OOM_REAP_EXITING;
 	return result;
 }

@@ -14,6 +14,7 @@
 #include <linux/err.h>
 #include <linux/llist.h>
 #include <linux/mm.h>
+#include <linux/rcupdate.h>
 #include <linux/spinlock.h>
 
 /**
@@ -78,17 +79,18 @@ unsigned long oom_keep_pages(const struct oom_keep *keep);
  * enum oom_reap_result - how a pass over an address space ended
  * @OOM_REAP_DONE: there is nothing left in it that could be reaped
  * @OOM_REAP_GONE: exit_mmap() had freed it before
- * @OOM_REAP_EXITING: nothing is left, but exit_mmap() still holds on to pages
  * @OOM_REAP_AGAIN: a lock or an mmu notifier was in the way of some of it
  * @OOM_REAP_FUTEX: nothing was reaped, because a robust list that lies in it
- *	cannot be read
+ *	cannot be read now
+ * @OOM_REAP_FUTEX_LONG: nothing was reaped, because the robust lists are longer
+ *	than there is time for
  */
 enum oom_reap_result {
 	OOM_REAP_DONE,
 	OOM_REAP_GONE,
-	OOM_REAP_EXITING,
 	OOM_REAP_AGAIN,
 	OOM_REAP_FUTEX,
+	OOM_REAP_FUTEX_LONG,
 };
 
 /**
@@ -96,18 +98,19 @@ enum oom_reap_result {
  * @mm: the address space; the caller holds a reference to its mm_count
  * @victim: a process that used it, for the trace
  * @ignore_unreadable: reap even if a robust list cannot be read
+ * @busy_since_ns: when this task last let others run
  * @keep: what is left for exit_robust_list()
  * @nr_pages: out: anonymous pages unmapped
  * @vma_locks: out: mmap_lock was not to be had, the VMAs' own locks were used
  * @mmap_locked: mmap_lock is held for read
  * @mm_pinned: a reference to mm_users is held
  * @incomplete: something had to be left for another pass
- * @busy_since_ns: when this thread last let others run
  */
 struct oom_reap {
 	struct mm_struct *mm;
 	struct task_struct *victim;
 	bool ignore_unreadable;
+	u64 busy_since_ns;
 	struct oom_keep keep;
 
 	unsigned long nr_pages;
@@ -116,7 +119,6 @@ struct oom_reap {
 	bool mmap_locked;
 	bool mm_pinned;
 	bool incomplete;
-	u64 busy_since_ns;
 };
 
 extern bool oom_reap_vma_locks;
@@ -201,12 +203,35 @@ static inline bool oom_reapable_vma(const struct vm_area_struct *vma)
 	       !(vma->vm_flags & VM_SHARED);
 }
 
-#ifdef CONFIG_FUTEX
-bool oom_robust_keep(struct oom_reap *reap);
-#else
-static inline bool oom_robust_keep(struct oom_reap *reap)
+/**
+ * oom_reapable_at() - is there anything to reap at an address?
+ * @mm: the address space; the caller holds mmap_lock or mm_users
+ * @addr: the address
+ *
+ * The VMA may be locked for write by somebody else, but what is asked about it
+ * does not change, and RCU (or mmap_lock) keeps it in existence.
+ *
+ * Context: any.
+ * Return: true if a VMA that may be reaped lies there.
+ */
+static inline bool oom_reapable_at(struct mm_struct *mm, unsigned long addr)
 {
-	return true;
+	struct vm_area_struct *vma;
+	bool reapable;
+
+	rcu_read_lock();
+	vma = mtree_load(&mm->mm_mt, addr);
+	reapable = vma && oom_reapable_vma(vma);
+	rcu_read_unlock();
+	return reapable;
+}
+
+#ifdef CONFIG_FUTEX
+int oom_robust_keep(struct oom_reap *reap);
+#else
+static inline int oom_robust_keep(struct oom_reap *reap)
+{
+	return 0;
 }
 #endif
 

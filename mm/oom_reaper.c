@@ -14,6 +14,7 @@
 #include <linux/freezer.h>
 #include <linux/kstrtox.h>
 #include <linux/kthread.h>
+#include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/oom.h>
@@ -32,12 +33,21 @@
 #include "oom_reap.h"
 
 /* How many victims one thread looks after at the same time */
-#define MAX_JOBS	32
+#define MAX_JOBS	256
 
 /* Ranges that are kept exactly: every entry of a longest possible robust list */
 #define MAX_RANGES	2048
 
 #define MAX_THREADS	16
+
+/*
+ * How long a victim that has been reaped may take to exit before the OOM killer
+ * looks for the next one.  Sockets, pipes and files in tmpfs go only then.
+ * Shared memory and page tables do, too: if they are a large part of the victim,
+ * it may have the time that it had from a reaper that waited.
+ */
+#define EXIT_MS		100
+#define EXIT_MS_LARGE	2000
 
 static int apply_priority(void);
 static int apply_threads(void);
@@ -72,27 +82,34 @@ static struct oom_reaper_param threads = {
 /**
  * struct reaper_job - a victim that a thread looks after
  * @mm: its address space, pinned by mm_count
- * @since: when the thread took it, in jiffies
- * @due: when it will look at it again, in jiffies
- * @failed: how many attempts have left something
- * @waits_for_futex: a robust list could not be read, nothing has been reaped
- * @vma_locks: some of it was reaped under the VMAs' own locks
+ * @since: when the thread began with it, in jiffies
+ * @due: when the thread will look at it again, in jiffies
+ * @deadline: when to give up the wait for its exit, in jiffies; if @reaped
+ * @failed: how many attempts in a row have freed nothing, and left something
+ * @futex_waits: how many times there was a robust list that could not be read
  * @nr_pages: anonymous pages unmapped so far
+ * @reaped: all that can be reaped has been; it has yet to exit
+ * @kept: something was left for the robust futexes
+ * @vma_locks: some of it was reaped under the VMAs' own locks
  */
 struct reaper_job {
 	struct mm_struct *mm;
 	unsigned long since;
 	unsigned long due;
+	unsigned long deadline;
 	unsigned int failed;
-	bool waits_for_futex;
-	bool vma_locks;
+	unsigned int futex_waits;
 	unsigned long nr_pages;
+	bool reaped;
+	bool kept;
+	bool vma_locks;
 };
 
 /**
  * struct reaper - a reaper thread
  * @task: the kthread
  * @takes_slot: it is the one that looks after the slot
+ * @busy_since_ns: when it last slept
  * @nr_jobs: how many of @jobs are in use
  * @jobs: the victims it looks after
  * @range: room for the ranges that are to be kept of one of them
@@ -100,6 +117,7 @@ struct reaper_job {
 struct reaper {
 	struct task_struct *task;
 	bool takes_slot;
+	u64 busy_since_ns;
 	unsigned int nr_jobs;
 	struct reaper_job jobs[MAX_JOBS];
 	struct oom_keep_range range[MAX_RANGES];
@@ -157,26 +175,14 @@ static bool anything_new(struct reaper *reaper)
 
 static void add_job(struct reaper *reaper, struct mm_struct *mm)
 {
+	unsigned long due = jiffies +
+			    msecs_to_jiffies(READ_ONCE(delay_ms.value));
+
 	reaper->jobs[reaper->nr_jobs++] = (struct reaper_job) {
 		.mm = mm,
-		.since = jiffies,
-		.due = jiffies + msecs_to_jiffies(READ_ONCE(delay_ms.value)),
+		.since = due,
+		.due = due,
 	};
-}
-
-/*
- * The victim is of no interest any more.  Not before it is: the OOM killer
- * would look for the next one while this one still gives memory back.
- */
-static void end_job(struct reaper *reaper, struct reaper_job *job)
-{
-	struct mm_struct *mm = job->mm;
-
-	set_bit(MMF_OOM_SKIP, &mm->flags);
-	put_task_struct(mm->oom_victim);
-	mmdrop(mm);
-
-	*job = reaper->jobs[--reaper->nr_jobs];
 }
 
 static void report_reaped(const struct reaper_job *job)
@@ -186,6 +192,8 @@ static void report_reaped(const struct reaper_job *job)
 	count_vm_event(OOM_REAPER_REAPED);
 	if (job->vma_locks)
 		count_vm_event(OOM_REAPER_VMA_LOCKS);
+	if (job->kept)
+		count_vm_event(OOM_REAPER_FUTEX_KEPT);
 	pr_info("reaped process %d (%s), now anon-rss:%lukB, file-rss:%lukB, shmem-rss:%lukB\n",
 		task_pid_nr(victim), victim->comm,
 		K(get_mm_counter(job->mm, MM_ANONPAGES)),
@@ -204,6 +212,47 @@ static void report_gave_up(const struct reaper_job *job)
 		job->failed);
 	sched_show_task(victim);
 	debug_show_all_locks();
+}
+
+/*
+ * The victim is of no interest any more.  Not before it is: the OOM killer
+ * would look for the next one while this one still gives memory back.
+ */
+static void end_job(struct reaper *reaper, struct reaper_job *job)
+{
+	struct mm_struct *mm = job->mm;
+
+	set_bit(MMF_OOM_SKIP, &mm->flags);
+	put_task_struct(mm->oom_victim);
+	mmdrop(mm);
+	*job = reaper->jobs[--reaper->nr_jobs];
+}
+
+static bool exited(const struct mm_struct *mm)
+{
+	return !atomic_read(&mm->mm_users) &&
+	       test_bit(MMF_OOM_SKIP, &mm->flags);
+}
+
+/*
+ * With nobody left who uses the mm it is exit_mmap() that holds mmap_lock.  It
+ * frees in batches, and what it has unmapped may be still to come.
+ */
+static bool exit_mmap_at_work(const struct mm_struct *mm)
+{
+	return !atomic_read(&mm->mm_users) &&
+	       rwsem_is_locked((struct rw_semaphore *)&mm->mmap_lock);
+}
+
+static unsigned int exit_ms(const struct reaper_job *job)
+{
+	struct mm_struct *mm = job->mm;
+	unsigned long nr_left = get_mm_counter(mm, MM_SHMEMPAGES) +
+				(mm_pgtables_bytes(mm) >> PAGE_SHIFT);
+
+	if (nr_left > job->nr_pages / 8 || exit_mmap_at_work(mm))
+		return EXIT_MS_LARGE;
+	return EXIT_MS;
 }
 
 /**
@@ -238,14 +287,36 @@ static bool futex_grace_over(const struct reaper_job *job)
  * A robust list cannot be read.  Its thread can do that, it faults the pages
  * in when it exits.  It may have all the time that stock kernels gave it.
  */
-static void wait_for_futex(struct reaper_job *job)
+static void wait_for_futex(struct reaper_job *job, bool too_long)
 {
-	if (!job->waits_for_futex) {
-		job->waits_for_futex = true;
+	unsigned int ms = oom_reaper_pause_ms(++job->futex_waits,
+					      READ_ONCE(interval_ms.value));
+
+	if (job->futex_waits == 1) {
 		count_vm_event(OOM_REAPER_FUTEX_WAITS);
 		trace_futex_wait_reaping(task_pid_nr(job->mm->oom_victim));
 	}
+	job->due = jiffies + msecs_to_jiffies(ms);
+	/* Do not spend the time on looking at the same long lists again */
+	if (too_long)
+		job->due += jiffies - job->since;
+}
+
+static void wait_for_exit(struct reaper_job *job)
+{
+	job->reaped = true;
+	job->failed = 0;
+	job->deadline = jiffies + msecs_to_jiffies(exit_ms(job));
 	retry_job(job);
+}
+
+/* Returns false when the job is over */
+static bool check_exit(struct reaper_job *job)
+{
+	if (exited(job->mm) || time_after_eq(jiffies, job->deadline))
+		return false;
+	retry_job(job);
+	return true;
 }
 
 /* Returns false when the job is over */
@@ -255,11 +326,13 @@ static bool do_job(struct reaper *reaper, struct reaper_job *job)
 		.mm = job->mm,
 		.victim = job->mm->oom_victim,
 		.ignore_unreadable = futex_grace_over(job),
+		.busy_since_ns = reaper->busy_since_ns,
 	};
 	enum oom_reap_result result;
 
 	oom_keep_init(&reap.keep, reaper->range, MAX_RANGES);
 	result = oom_reap_mm(&reap);
+	reaper->busy_since_ns = reap.busy_since_ns;
 	job->nr_pages += reap.nr_pages;
 	job->vma_locks |= reap.vma_locks;
 
@@ -267,30 +340,26 @@ static bool do_job(struct reaper *reaper, struct reaper_job *job)
 	case OOM_REAP_GONE:
 		return false;
 	case OOM_REAP_FUTEX:
-		wait_for_futex(job);
+	case OOM_REAP_FUTEX_LONG:
+		wait_for_futex(job, result == OOM_REAP_FUTEX_LONG);
 		return true;
 	case OOM_REAP_DONE:
-		if (reap.keep.nr)
-			count_vm_event(OOM_REAPER_FUTEX_KEPT);
+		job->kept |= reap.keep.nr;
 		report_reaped(job);
-		return false;
-	case OOM_REAP_EXITING:
+		wait_for_exit(job);
+		return true;
 	case OOM_REAP_AGAIN:
+		job->kept |= reap.keep.nr;
 		break;
 	}
 
-	if (job->waits_for_futex) {
-		job->waits_for_futex = false;
+	if (reap.nr_pages)
 		job->failed = 0;
-	}
 	retry_job(job);
 	if (job->failed < READ_ONCE(attempts.value))
 		return true;
 
-	if (result == OOM_REAP_EXITING)
-		report_reaped(job);
-	else
-		report_gave_up(job);
+	report_gave_up(job);
 	return false;
 }
 
@@ -300,8 +369,13 @@ static void do_due_jobs(struct reaper *reaper)
 
 	while (i < reaper->nr_jobs) {
 		struct reaper_job *job = &reaper->jobs[i];
+		bool goes_on = true;
 
-		if (time_before(jiffies, job->due) || do_job(reaper, job))
+		if (time_after_eq(jiffies, job->due))
+			goes_on = job->reaped ? check_exit(job) :
+						do_job(reaper, job);
+		/* The last one takes the place of one that ends */
+		if (goes_on)
 			i++;
 		else
 			end_job(reaper, job);
@@ -318,10 +392,22 @@ static long next_due(const struct reaper *reaper)
 	return max(wait, 1L);
 }
 
+/* Those that only have yet to exit give way */
+static void make_room(struct reaper *reaper)
+{
+	unsigned int i;
+
+	for (i = reaper->nr_jobs; i-- && reaper->nr_jobs == MAX_JOBS; ) {
+		if (reaper->jobs[i].reaped)
+			end_job(reaper, &reaper->jobs[i]);
+	}
+}
+
 static void take_new(struct reaper *reaper)
 {
 	struct mm_struct *mm;
 
+	make_room(reaper);
 	if (reaper->takes_slot) {
 		mm = oom_handover_peek(&handover);
 		if (mm && reaper->nr_jobs < MAX_JOBS) {
@@ -356,10 +442,14 @@ static int oom_reaper(void *data)
 	set_freezable();
 
 	while (!kthread_should_stop()) {
+		bool idle = !anything_new(reaper);
+
 		wait_event_freezable_timeout(reaper_wait,
 					     kthread_should_stop() ||
 					     anything_new(reaper),
 					     next_due(reaper));
+		if (idle)
+			reaper->busy_since_ns = ktime_get_ns();
 		take_new(reaper);
 		do_due_jobs(reaper);
 	}

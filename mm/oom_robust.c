@@ -17,12 +17,17 @@
  * would like to see what happens.  A list costs at most ROBUST_LIST_LIMIT
  * entries, all lists together at most LIST_BUDGET, and an address is never
  * used for more than to look it up.
+ *
+ * Memory that was mapped, but never touched, reads as what a fault would find.
+ * The dying thread gets no more than a fault there, once MMF_UNSTABLE is set.
+ * No list that was in use leads there.
  */
 #include <linux/compat.h>
 #include <linux/futex.h>
 #include <linux/highmem.h>
 #include <linux/hugetlb.h>
 #include <linux/kthread.h>
+#include <linux/mmu_context.h>
 #include <linux/oom.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
@@ -30,15 +35,16 @@
 #include <linux/secretmem.h>
 #include <linux/smp.h>
 #include <linux/uaccess.h>
+#include <linux/wait.h>
 
 #include "internal.h"
 #include "oom_reap.h"
 
 /*
- * How many entries to follow for one address space.  A page table walk each,
- * so that this is some 10 ms of a CPU.
+ * How many heads and entries to follow for one address space.  Some look-ups
+ * of a VMA and a page table walk each, so that this is some 30 ms of a CPU.
  */
-#define LIST_BUDGET	65536U
+#define LIST_BUDGET	32768U
 
 /* The lowest bit of a list pointer tells a priority-inheritance futex */
 #define LIST_PI		1UL
@@ -47,24 +53,42 @@ static void do_nothing(void *unused)
 {
 }
 
+static int is_running(struct task_struct *t, void *unused)
+{
+	return task_curr(t);
+}
+
 /*
- * Make sure that no thread of @mm will execute another instruction in user
- * mode, where it could still take a lock and put it on its list.
+ * Make sure that a thread will not execute another instruction in user mode,
+ * where it could still take a lock and put it on its list.
  *
- * SIGKILL is pending on all of them, but a CPU that runs one in user mode may
- * not have noticed yet.  Once it has taken an interrupt it has: it looks at
- * TIF_SIGPENDING on its way back.  A thread that is not running passes there
- * before it runs.
- *
- * A thread that is scheduled in while we look is no problem either: either we
- * see it in rq->curr, or it sees TIF_SIGPENDING.  The full barrier here pairs
- * with the one that the scheduler has between storing rq->curr and returning
- * to user mode (which membarrier(2) relies on as well).
+ * SIGKILL is pending, but a CPU that runs the thread in user mode may not have
+ * noticed yet.  Once it has taken an interrupt it has: it looks at
+ * TIF_SIGPENDING on its way back.  A thread that is not running now passes
+ * there before it runs: task_call_func() looks under the lock of its runqueue,
+ * so that a thread that is scheduled in later sees TIF_SIGPENDING.
  */
 static void fence_thread(struct task_struct *t)
 {
-	if (task_curr(t))
+	if (task_call_func(t, is_running, NULL))
 		smp_call_function_single(task_cpu(t), do_nothing, NULL, 1);
+}
+
+static void fence_process(struct task_struct *p)
+{
+	struct task_struct *t;
+	unsigned long flags;
+
+	/*
+	 * A process counts as dying from the moment that SIGNAL_GROUP_EXIT is
+	 * set.  Its threads are sent SIGKILL one after the other then, in the
+	 * same section of siglock.
+	 */
+	if (lock_task_sighand(p, &flags))
+		unlock_task_sighand(p, &flags);
+
+	for_each_thread(p, t)
+		fence_thread(t);
 }
 
 /* Copy from an anonymous page that is mapped by a page table entry */
@@ -85,7 +109,9 @@ static int read_pte(struct vm_area_struct *vma, pmd_t *pmd, unsigned long addr,
 		err = -ENOENT;
 	} else if (pte_present(pte)) {
 		page = vm_normal_page(vma, addr, pte);
-		if (page) {
+		if (page && is_page_hwpoison(page)) {
+			err = -EAGAIN;
+		} else if (page) {
 			memcpy_from_page(buf, page, offset_in_page(addr), len);
 			err = 0;
 		} else if (is_zero_pfn(pte_pfn(pte))) {
@@ -116,8 +142,10 @@ static int read_mapped(struct vm_area_struct *vma, unsigned long addr,
 		struct page *page = pmd_page(*pmd);
 
 		page += (addr & ~PMD_MASK) >> PAGE_SHIFT;
-		memcpy_from_page(buf, page, offset_in_page(addr), len);
-		err = 0;
+		if (!is_page_hwpoison(page)) {
+			memcpy_from_page(buf, page, offset_in_page(addr), len);
+			err = 0;
+		}
 	}
 	spin_unlock(ptl);
 	return err;
@@ -130,19 +158,17 @@ static int read_file(struct vm_area_struct *vma, unsigned long addr,
 	struct address_space *mapping = vma->vm_file->f_mapping;
 	pgoff_t index = linear_page_index(vma, addr);
 	struct folio *folio;
+	struct page *page;
 	int err = -EAGAIN;
-
-	/* Not even the kernel has secret memory mapped */
-	if (secretmem_mapping(mapping))
-		return -EAGAIN;
 
 	folio = filemap_get_folio(mapping, index);
 	if (IS_ERR(folio))
 		return -EAGAIN;
 
-	if (folio_test_uptodate(folio) && folio_contains(folio, index)) {
-		memcpy_from_page(buf, folio_file_page(folio, index),
-				 offset_in_page(addr), len);
+	page = folio_file_page(folio, index);
+	if (folio_test_uptodate(folio) && folio_contains(folio, index) &&
+	    !is_page_hwpoison(page)) {
+		memcpy_from_page(buf, page, offset_in_page(addr), len);
 		err = 0;
 	}
 	folio_put(folio);
@@ -180,15 +206,18 @@ static int read_borrowed(struct mm_struct *mm, unsigned long addr, void *buf,
 static int read_page(struct oom_reap *reap, unsigned long addr, void *buf,
 		     size_t len)
 {
-	struct vm_area_struct *vma = oom_reap_lock_vma(reap, addr);
+	struct vm_area_struct *vma;
 	int err;
 
+	addr &= mm_untag_mask(reap->mm);
+	vma = oom_reap_lock_vma(reap, addr);
 	if (vma == ERR_PTR(-EAGAIN))
 		return read_borrowed(reap->mm, addr, buf, len);
 	if (IS_ERR(vma))
 		return PTR_ERR(vma);
 
-	if (vma->vm_flags & VM_PFNMAP)
+	/* Not even the kernel has secret memory mapped */
+	if ((vma->vm_flags & VM_PFNMAP) || vma_is_secretmem(vma))
 		err = -EAGAIN;
 	else if (vma->vm_file && (vma->vm_flags & VM_SHARED))
 		err = read_file(vma, addr, buf, len);
@@ -229,29 +258,15 @@ static int read_user(struct oom_reap *reap, unsigned long addr, void *buf,
  * What is not reaped anyway takes no place in the table: the locks that matter
  * lie in shared memory, and there may be thousands.
  */
-static bool reapable_at(struct mm_struct *mm, unsigned long addr)
-{
-	struct vm_area_struct *vma;
-	bool reapable;
-
-	/*
-	 * The VMA may be locked for write by somebody else, but the flags in
-	 * question do not change, and RCU (or mmap_lock) keeps it in existence.
-	 */
-	rcu_read_lock();
-	vma = mtree_load(&mm->mm_mt, addr);
-	reapable = vma && oom_reapable_vma(vma);
-	rcu_read_unlock();
-	return reapable;
-}
-
 static void keep_user(struct oom_reap *reap, unsigned long addr, size_t len)
 {
-	unsigned long last = addr + len - 1;
+	unsigned long last;
 
+	addr &= mm_untag_mask(reap->mm);
+	last = addr + len - 1;
 	if (last < addr)
 		return;
-	if (reapable_at(reap->mm, addr) || reapable_at(reap->mm, last))
+	if (oom_reapable_at(reap->mm, addr) || oom_reapable_at(reap->mm, last))
 		oom_keep_add(&reap->keep, addr, last + 1);
 }
 
@@ -341,29 +356,30 @@ static int keep_list(struct oom_reap *reap, unsigned long addr, bool compat,
 	/* Nothing there: the victim's own walk ends here, too */
 	if (err == -EFAULT)
 		return 0;
-	if (err)
-		return err;
 
 	entry = head.next & ~LIST_PI;
-	if (entry == addr && !head.pending)
+	if (!err && entry == addr && !head.pending)
 		return 0;
 
+	/* What cannot be read may be needed all the same */
 	keep_user(reap, addr, head.size);
+	if (err)
+		return err;
 	if (head.pending)
 		keep_word(reap, &head, head.pending & ~LIST_PI);
 
 	while (entry != addr) {
-		if (!(*budget)--) {
-			*budget = 0;
-			return -EAGAIN;
-		}
+		if (!*budget)
+			return -E2BIG;
+		--*budget;
+
 		keep_word(reap, &head, entry);
 		err = read_next(reap, &head, entry, &next);
 		if (err == -EFAULT)
 			break;
+		keep_user(reap, entry, entry_size);
 		if (err)
 			return err;
-		keep_user(reap, entry, entry_size);
 		entry = next & ~LIST_PI;
 		if (!--limit)
 			break;
@@ -376,6 +392,10 @@ static int keep_thread(struct oom_reap *reap, struct task_struct *t,
 {
 	unsigned long addr;
 	int err = 0;
+
+	if (!*budget)
+		return -E2BIG;
+	--*budget;
 
 	/*
 	 * The thread may be in exit_robust_list() this moment.  It clears the
@@ -396,42 +416,43 @@ static int keep_thread(struct oom_reap *reap, struct task_struct *t,
  * oom_robust_keep() - keep what the robust futexes of an mm's threads need
  * @reap: the pass; what is found is added to its table of ranges to keep
  *
- * Every thread that uses the mm must have SIGKILL pending or be past user mode.
+ * Every process that uses the mm must have been sent SIGKILL or be exiting.
  *
  * Threads that are born meanwhile do not matter: copy_process() gives up when
- * a signal is pending.  A thread that leaves exit_mm() meanwhile has done with
+ * SIGKILL is pending.  A thread that leaves exit_mm() meanwhile has done with
  * its list.  A kthread that borrows the mm has none.
  *
  * Context: Process context; mmap_lock is held for read, or a reference to
  * mm_users.  Waits for other CPUs to take an interrupt, does not sleep.
- * Return: false if there is a list that cannot be followed to its end, because
- * a part of it is swapped out, say.  What could be read is in the table then.
+ * Return: 0, or -EAGAIN if there is a list that cannot be followed to its end,
+ * because a part of it is swapped out, say, or -E2BIG if there are more entries
+ * than there is time for.  What could be read is in the table then.
  */
-bool oom_robust_keep(struct oom_reap *reap)
+int oom_robust_keep(struct oom_reap *reap)
 {
 	unsigned int budget = LIST_BUDGET;
 	struct task_struct *p, *t;
-	bool complete = true;
-
-	/* See fence_thread() */
-	smp_mb();
+	int err, ret = 0;
 
 	rcu_read_lock();
 	for_each_process(p) {
-		if ((p->flags & PF_KTHREAD) || !process_shares_mm(p, reap->mm))
-			continue;
-		for_each_thread(p, t)
-			fence_thread(t);
+		if (!(p->flags & PF_KTHREAD) && process_shares_mm(p, reap->mm))
+			fence_process(p);
 	}
+	/* What the threads wrote before the interrupt is to be seen from here */
+	smp_mb();
+
 	for_each_process(p) {
 		if ((p->flags & PF_KTHREAD) || !process_shares_mm(p, reap->mm))
 			continue;
 		for_each_thread(p, t) {
-			if (READ_ONCE(t->mm) == reap->mm &&
-			    keep_thread(reap, t, &budget))
-				complete = false;
+			if (READ_ONCE(t->mm) != reap->mm)
+				continue;
+			err = keep_thread(reap, t, &budget);
+			if (err && ret != -E2BIG)
+				ret = err;
 		}
 	}
 	rcu_read_unlock();
-	return complete;
+	return ret;
 }
