@@ -664,11 +664,15 @@ TEST_F(futex, head_swapped_grace)
 	locks->words = 1;
 	locks->victim.body = hold_swapped_head;
 	ASSERT_EQ(0, victim_start(&locks->victim));
+	wait_for_word(locks, 0);
 	back = scene_kill(&locks->scene, locks->victim.mb, 2000);
 	EXPECT_LE(400, back);
 	EXPECT_TRUE(bystander_intact(&locks->scene.bystander));
 	hold_release_all(&locks->scene.hold);
 	EXPECT_TRUE(victim_gone(&locks->victim, 5000));
+	/* The list was not known, but the page that it begins in was kept */
+	waiters_told(_metadata, locks);
+	words_marked(_metadata, locks);
 	victim_stop(&locks->victim);
 	swap_stop(&swap);
 	probe_params_restore(&params);

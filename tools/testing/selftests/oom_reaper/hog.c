@@ -6,6 +6,10 @@
  * Stock lets it wait for two seconds. When the victim's mmap_lock is held it
  * gives up on the victim after three, and kills two bystanders or three.
  */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
 #include "../kselftest_harness.h"
 #include "glutton.h"
 #include "scene.h"
@@ -22,9 +26,22 @@ FIXTURE(hog)
 	struct glutton hog;
 };
 
+/* What the reaper does not touch, and only the victim's exit gives back */
+static int map_shared(struct victim *victim)
+{
+	char *mem = mmap(NULL, (size_t)VICTIM_MB << 20, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (mem == MAP_FAILED)
+		return -errno;
+	memset(mem, 1, (size_t)VICTIM_MB << 20);
+	return 0;
+}
+
 FIXTURE_VARIANT(hog)
 {
 	enum victim_stuck stuck;
+	bool shared;
 };
 
 FIXTURE_VARIANT_ADD(hog, read) {
@@ -39,6 +56,15 @@ FIXTURE_VARIANT_ADD(hog, mmap_lock_read) {
 	.stuck = VICTIM_MMAP_READ,
 };
 
+/*
+ * Nothing to reap, and nothing in the way of the victim. A reaper that told the
+ * OOM killer at once that it has finished would have the bystanders killed.
+ */
+FIXTURE_VARIANT_ADD(hog, guard_shared_memory) {
+	.stuck = VICTIM_FREE,
+	.shared = true,
+};
+
 FIXTURE_SETUP(hog)
 {
 	int i, err = scene_start(&self->scene);
@@ -51,7 +77,8 @@ FIXTURE_SETUP(hog)
 	for (i = 0; i < BYSTANDERS; i++)
 		ASSERT_EQ(0, bystander_start(&self->bystander[i], BYSTANDER_MB,
 					     1, 500));
-	self->victim.mb = VICTIM_MB;
+	self->victim.mb = variant->shared ? 1 : VICTIM_MB;
+	self->victim.body = variant->shared ? map_shared : NULL;
 	self->victim.stuck = variant->stuck;
 	self->victim.hold = &self->scene.hold;
 	ASSERT_EQ(0, victim_start(&self->victim));
