@@ -7,7 +7,7 @@
 . "$top/lab.d/export.sh"
 
 check_names() {
-	printf '%s\n' lab.shellcheck lab.input lab.save lab.verdicts series.owners series.applies series.roundtrip \
+	printf '%s\n' lab.shellcheck lab.input lab.save lab.timeline lab.verdicts series.owners series.applies series.roundtrip \
 		series.mailable series.checkpatch source.warnings source.sparse series.steps
 }
 
@@ -281,6 +281,11 @@ check_lab_verdicts() {
 		}
 	done
 	return $bad
+}
+
+check_lab_timeline() {
+	need python3:python3
+	"$top/lab.d/timeline-test.sh"
 }
 
 check_series_owners() {
