@@ -150,7 +150,7 @@ spec = importlib.util.spec_from_loader('timeline', loader)
 timeline = importlib.util.module_from_spec(spec)
 loader.exec_module(timeline)
 data = [open(name, 'rb').read() for name in sys.argv[2:]]
-for seed in range(400):
+for seed in range(150):
     random.seed(seed)
     piece = bytearray(b''.join(random.sample(data, 2)))
     for _ in range(random.choice((1, 20, 400))):
