@@ -23,7 +23,7 @@ scenario() {
 	line=$(awk -v n="$1" '$1 == n { print; exit }' "$scenario_table")
 	read -r -a words <<<"${line:-$1 oom_reaper/$1}"
 	s_name=$1 s_program=${words[1]}
-	s_mem=512 s_smp=2 s_nodes=1 s_swap='' s_zram='' s_cgroup=v2 s_cmdline='' s_timeout=60
+	s_mem=512 s_smp=2 s_nodes=1 s_swap='' s_zram='' s_cgroup=v2 s_cmdline='' s_timeout=120
 	s_tests='' s_args='' s_stress='' s_kind=quick s_debug=yes
 	for word in "${words[@]:2}"; do
 		case ${word%%=*} in
@@ -111,6 +111,7 @@ run_scenario() {
 	command="cd /root/kselftest/${s_program%/*} && exec ./${s_program##*/}"
 	for line in ${test:-${s_tests//,/ }}; do command+=" -t $line"; done
 	command+=" ${s_args//,/ }"
+	[ "$factor" -eq 1 ] || command="export OOM_REAPER_SLOW=$factor; $command"
 	[ -z "$test_seconds" ] || command="export OOM_STORM_SECONDS=$test_seconds; $command"
 	run_guest "test-$name" "$kernel" "$command"
 	said=$log/test-$name-$kernel.said

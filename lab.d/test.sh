@@ -58,7 +58,7 @@ list_tests() {
 
 	for name in $(scenario_names); do
 		scenario "$name"
-		if [ -z "$s_source" ] || [ "$s_program" = mm/mrelease_test ]; then
+		if [ -z "$(scenario_tests)" ]; then
 			printf '%-36s %s\n' "$name" "$([ "$s_kind" = quick ] || echo '--all')"
 			continue
 		fi
