@@ -28,21 +28,24 @@ void scene_stop(struct scene *scene)
 	bystander_stop(&scene->bystander);
 }
 
-int scene_kill(struct scene *scene, size_t mb, int ms)
+int scene_kill_since(struct scene *scene, long before_kb, size_t mb, int ms)
 {
-	long before;
 	int back;
 
-	/* Per-CPU lists and the like come to rest */
-	probe_sleep_ms(100);
-	before = probe_free_kb();
 	if (victim_sysrq())
 		return -1;
-	back = victim_memory_back(before, mb, ms);
+	back = victim_memory_back(before_kb, mb, ms);
 	scene_print("back after %d ms: %ld of %zu MB, bystander %s", back,
-		    (probe_free_kb() - before) / 1024, mb,
+		    (probe_free_kb() - before_kb) / 1024, mb,
 		    bystander_alive(&scene->bystander) ? "alive" : "killed");
 	return back;
+}
+
+int scene_kill(struct scene *scene, size_t mb, int ms)
+{
+	/* Per-CPU lists and the like come to rest */
+	probe_sleep_ms(100);
+	return scene_kill_since(scene, probe_free_kb(), mb, ms);
 }
 
 void scene_print(const char *fmt, ...)

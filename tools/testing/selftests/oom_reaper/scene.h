@@ -30,6 +30,9 @@ void scene_stop(struct scene *scene);
  */
 int scene_kill(struct scene *scene, size_t mb, int ms);
 
+/* The same if @before_kb were free before: without a pause to find that out */
+int scene_kill_since(struct scene *scene, long before_kb, size_t mb, int ms);
+
 /*
  * One more line of the test's output. The figures that a test judges by are
  * printed whether it passes or not.

@@ -103,7 +103,7 @@ bool starve_lock_held(struct starve *starve, pid_t pid, void *addr)
 		process_vm_readv(pid, &local, 1, &remote, 1, 0);
 		_exit(0);
 	}
-	probe_wait(!starve_lock_held_still(starve), 50);
+	probe_wait(!starve_lock_held_still(starve), 20);
 	return starve_lock_held_still(starve);
 }
 

@@ -3,7 +3,8 @@
  * Bringing a task to a standstill wherever it is, in the kernel too: the CPU
  * that it may run on has a SCHED_FIFO task to run that never sleeps.
  *
- * For less than a second: then the scheduler gives the others 50 ms.
+ * For less than a second: then the scheduler gives the others 50 ms. What is to
+ * be seen has to be seen within STARVE_MS.
  */
 #ifndef OOM_REAPER_STARVE_H
 #define OOM_REAPER_STARVE_H
@@ -13,7 +14,7 @@
 #include <sys/types.h>
 
 #define STARVE_CPU	1
-#define STARVE_MS	900
+#define STARVE_MS	700
 
 struct starve {
 	struct starve_shared {

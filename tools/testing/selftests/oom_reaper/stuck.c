@@ -264,7 +264,8 @@ TEST_F(stuck, ptrace_exit)
  * that before the scheduler lets the victim get on.
  */
 #define FORK_AREA	0x1000000000UL
-#define FORK_AREA_MB	96
+#define FORK_PAGES	8000
+#define FORK_STRIDE	(2 * PROBE_MB)	/* a page table for each page */
 
 enum { FORK_GO, FORK_DELAY_US, FORK_LIST_ABOVE, FORK_DONE };	/* flags */
 
@@ -280,18 +281,18 @@ static void move_robust_list(char *mem)
 
 static int fork_when_told(struct victim *victim)
 {
-	size_t at, size = FORK_AREA_MB * PROBE_MB;
+	size_t i, size = FORK_PAGES * FORK_STRIDE;
 	char *area = mmap((void *)FORK_AREA, size, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
-			  -1, 0);
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+			  MAP_FIXED_NOREPLACE, -1, 0);
 	pid_t pid;
 	int err;
 
 	if (area == MAP_FAILED)
 		return -errno;
 	madvise(area, size, MADV_NOHUGEPAGE);
-	for (at = 0; at < size; at += 4096)
-		area[at] = 1;
+	for (i = 0; i < FORK_PAGES; i++)
+		area[i * FORK_STRIDE] = 1;
 	err = starve_me();
 	if (err)
 		return err;
@@ -312,6 +313,7 @@ static void stuck_in_fork(struct __test_metadata *_metadata,
 			  struct scene *scene, bool list_above)
 {
 	struct starve starve;
+	long before, tables_kb, copied_kb = 0;
 	bool caught = false;
 	int try, back = -1;
 
@@ -322,18 +324,22 @@ static void stuck_in_fork(struct __test_metadata *_metadata,
 
 		ASSERT_EQ(0, starve_start(&starve));
 		ASSERT_EQ(0, victim_start(&victim));
+		tables_kb = probe_meminfo_kb("PageTables");
+		before = probe_free_kb();
 		victim.shared->flag[FORK_LIST_ABOVE] = list_above;
 		/* Not before it has the lock, not after the first area */
 		victim.shared->flag[FORK_DELAY_US] = 500 * (1 + try % 8);
 		victim.shared->flag[FORK_GO] = 1;
 		probe_wait(starve.shared->spin, 1000);
-		probe_sleep_ms(20);
+		probe_sleep_ms(10);
+		/* It has copied some of the first area, and not all of it */
+		copied_kb = probe_meminfo_kb("PageTables") - tables_kb;
 		caught = starve_lock_held(&starve, victim.pid,
 					  (void *)FORK_AREA) &&
-			 !victim.shared->flag[FORK_DONE];
+			 copied_kb < FORK_PAGES * 4 * 3 / 4;
 		if (caught) {
-			back = scene_kill(scene, victim.mb,
-					  STARVE_MS / 2);
+			back = scene_kill_since(scene, before, victim.mb,
+						STARVE_MS);
 			EXPECT_TRUE(starve_lock_held_still(&starve));
 			EXPECT_FALSE(victim_gone(&victim, 0));
 		}
@@ -343,7 +349,8 @@ static void stuck_in_fork(struct __test_metadata *_metadata,
 			EXPECT_TRUE(victim_gone(&victim, 5000));
 		victim_stop(&victim);
 	}
-	scene_print("caught in fork() at try %d", try);
+	scene_print("caught in fork() at try %d, %ld of %d kB of page tables",
+		    try, copied_kb, FORK_PAGES * 4);
 	EXPECT_TRUE(caught);
 	EXPECT_LE(0, back);
 	EXPECT_TRUE(bystander_intact(&scene->bystander));
