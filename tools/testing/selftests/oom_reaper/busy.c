@@ -27,6 +27,7 @@
 
 #define POLITE_MS	200
 #define POLITE_TRIES	3
+#define CONTROL_MS	3000
 
 static int set_fifo(int priority)
 {
@@ -211,16 +212,31 @@ static pid_t start_watcher(struct watch *watch, int cpu)
 	}
 }
 
-/* Return: the longest time that a watcher was off its CPU, in ms */
+static long worst_ms(struct watch *watch, int cpus)
+{
+	long worst = 0;
+	int cpu;
+
+	for (cpu = 0; cpu < cpus; cpu++)
+		if (watch->worst_ns[cpu] / 1000000 > worst)
+			worst = watch->worst_ns[cpu] / 1000000;
+	return worst;
+}
+
+/*
+ * Return: the longest time that a watcher was off its CPU, in ms; in @control
+ * the same while nothing happened
+ */
 static long kill_watched(struct __test_metadata *_metadata, struct scene *scene,
-			 struct watch *watch, int cpus, size_t mb, int try)
+			 struct watch *watch, int cpus, size_t mb, int try,
+			 long *control)
 {
 	struct victim victim = {
 		.mb = mb, .stuck = VICTIM_READ, .hold = &scene->hold,
 		.file = try,
 	};
 	pid_t watcher[MAX_CPUS];
-	long before, worst = 0;
+	long before, worst;
 	int cpu, back;
 
 	memset(watch, 0, sizeof(*watch));
@@ -229,7 +245,12 @@ static long kill_watched(struct __test_metadata *_metadata, struct scene *scene,
 	for (cpu = 0; cpu < cpus; cpu++)
 		watcher[cpu] = start_watcher(watch, cpu);
 	set_fifo(TEST_PRIORITY);
-	probe_sleep_ms(100);
+	/* What the host does to them by itself */
+	watch->on = 1;
+	probe_sleep_ms(CONTROL_MS);
+	watch->on = 0;
+	*control = worst_ms(watch, cpus);
+	memset(watch, 0, sizeof(*watch));
 	before = probe_free_kb();
 	watch->on = 1;
 	victim_sysrq();
@@ -237,11 +258,10 @@ static long kill_watched(struct __test_metadata *_metadata, struct scene *scene,
 	watch->on = 0;
 	set_fifo(0);
 	stop_spinners(watcher, cpus);
-	for (cpu = 0; cpu < cpus; cpu++)
-		if (watch->worst_ns[cpu] / 1000000 > worst)
-			worst = watch->worst_ns[cpu] / 1000000;
-	scene_print("%zu MB back after %d ms, an ordinary task waited up to %ld ms for its CPU",
-		    mb, back, worst);
+	worst = worst_ms(watch, cpus);
+	scene_print("%zu MB back after %d ms", mb, back);
+	scene_print("an ordinary task waited up to %ld ms for its CPU, up to %ld ms before",
+		    worst, *control);
 	EXPECT_LE(0, back);
 	hold_release(&scene->hold, try);
 	EXPECT_TRUE(victim_gone(&victim, 5000));
@@ -258,7 +278,7 @@ TEST_F_TIMEOUT(busy, guard_polite, 240)
 	struct watch *watch = mmap(NULL, sizeof(*watch), PROT_READ | PROT_WRITE,
 				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	long mb = probe_meminfo_kb("MemAvailable") / 1024 * 6 / 10;
-	long worst = -1, least = -1;
+	long worst = -1, least = -1, control = 0, most_control = 0;
 	char before[64] = "";
 	int try;
 
@@ -269,15 +289,20 @@ TEST_F_TIMEOUT(busy, guard_polite, 240)
 	probe_write(PRINTK, "1");
 	for (try = 0; try < POLITE_TRIES; try++) {
 		worst = kill_watched(_metadata, &self->scene, watch,
-				     self->cpus, mb, try);
+				     self->cpus, mb, try, &control);
 		if (worst >= 0 && (least < 0 || worst < least))
 			least = worst;
+		if (2 * control > most_control)
+			most_control = 2 * control;
 		if (least >= 0 && least < POLITE_MS)
 			break;
 	}
 	probe_write(PRINTK, before);
 	EXPECT_LE(0, least);
-	EXPECT_GT(probe_limit(POLITE_MS), least);
+	/* On a host that takes that much there is no telling who it was */
+	if (most_control < probe_limit(POLITE_MS))
+		most_control = probe_limit(POLITE_MS);
+	EXPECT_GT(most_control, least);
 	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
 	munmap(watch, sizeof(*watch));
 }

@@ -285,8 +285,8 @@ static struct locks *make_locks(void)
 	return locks;
 }
 
-/* Free memory and slab objects once all is at rest */
-static void settle(void)
+/* Return: free memory in kB once all is at rest */
+static long settle(void)
 {
 	static const char * const cache[] = {
 		"mm_struct", "task_struct", "vm_area_struct", "anon_vma",
@@ -296,11 +296,15 @@ static void settle(void)
 	unsigned int i;
 
 	probe_write("/proc/sys/vm/drop_caches", "3");
+	/* Takes in the free pages of the CPUs */
+	probe_write("/proc/sys/vm/compact_memory", "1");
 	for (i = 0; i < ARRAY_SIZE(cache); i++) {
 		snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink",
 			 cache[i]);
 		probe_write(path, "1");
 	}
+	/* Swap space is memory that has only gone elsewhere */
+	return probe_free_kb() + probe_meminfo_kb("SwapFree");
 }
 
 /* Return: how many objects are in use, -1 if that is not known */
@@ -824,8 +828,7 @@ static bool nothing_leaked(long free_kb, long mms, long tasks)
 	long free_now, mms_now, tasks_now;
 	bool same;
 
-	probe_wait((settle(),
-		    free_now = probe_free_kb(),
+	probe_wait((free_now = settle(),
 		    mms_now = slab_objects("mm_struct"),
 		    tasks_now = slab_objects("task_struct"),
 		    same = free_now >= free_kb - 8 * 1024 &&
@@ -927,8 +930,7 @@ int main(int argc, char **argv)
 
 	settle();
 	probe_sleep_ms(500);
-	settle();
-	free_kb = probe_free_kb();
+	free_kb = settle();
 	mms = slab_objects("mm_struct");
 	tasks = slab_objects("task_struct");
 	err = set_up(&storm);
