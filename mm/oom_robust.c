@@ -103,6 +103,7 @@ static int read_pte(struct vm_area_struct *vma, pmd_t *pmd, unsigned long addr,
 	ptep = pte_offset_map_lock(vma->vm_mm, pmd, addr, &ptl);
 	if (!ptep)
 		return -EAGAIN;
+	__acquire(ptl);
 
 	pte = ptep_get(ptep);
 	if (pte_none(pte)) {
@@ -137,6 +138,7 @@ static int read_mapped(struct vm_area_struct *vma, unsigned long addr,
 	ptl = pmd_trans_huge_lock(pmd, vma);
 	if (!ptl)
 		return read_pte(vma, pmd, addr, buf, len);
+	__acquire(ptl);
 
 	if (pmd_present(*pmd) && !pmd_devmap(*pmd)) {
 		struct page *page = pmd_page(*pmd);
