@@ -21,13 +21,15 @@ test_help() {
 		--rest                         only what --all adds
 		--kernel stock|patched|debug   the kernel to boot (patched)
 		--seconds N                    how long a storm lasts (OOM_STORM_SECONDS)
+		--minutes N                    start no test later than that; what is left out
+		                               counts as skipped
 		--list                         the names, and what of it --all adds
 		--verbose                      what the tests print, too
 	H
 }
 
 passed=0 failed=0 skipped=0
-test_seconds='' verbose=''
+test_seconds='' test_minutes='' verbose=''
 
 # result pass|fail|skip NAME [DETAIL]: counted and shown.
 result() {
@@ -114,6 +116,12 @@ cmd_test() {
 			test_seconds=$2
 			shift
 			;;
+		--minutes)
+			value_of "$1" $#
+			is_number "$2" "$1" 1 10080
+			test_minutes=$2
+			shift
+			;;
 		-*) refuse "lab test knows no \"$1\"" ;;
 		*) names+=("$1") ;;
 		esac
@@ -131,6 +139,10 @@ cmd_test() {
 	at_exit broken_off
 	# The descriptor keeps the tests themselves from reading the plan.
 	while read -r -u 3 word name rest; do
+		if [ -n "$test_minutes" ] && ((SECONDS >= test_minutes * 60)); then
+			result skip "$word $name" "no time left of $test_minutes minutes"
+			continue
+		fi
 		case $word in
 		scenario) run_scenario "$name" "${kernel:-patched}" "$rest" ;;
 		debug) run_scenario "$name" debug ;;
