@@ -258,7 +258,7 @@ TEST_F(account, gave_up)
  */
 #define MANY	24
 
-TEST_F_TIMEOUT(account, backlogged, 60)
+TEST_F(account, backlogged)
 {
 	struct account *account = &self->account;
 	struct victim victim[MANY] = { 0 };

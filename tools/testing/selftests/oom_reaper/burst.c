@@ -117,7 +117,8 @@ static void all_back(struct __test_metadata *_metadata,
 	int i, back, gone = 0, given_up = 0;
 	long reaped;
 
-	back = victim_memory_back(before, mb, 1000);
+	/* With a slow printk() the kills alone take their time */
+	back = victim_memory_back(before, mb, probe_slow() ? 4000 : 1000);
 	probe_wait(count(burst, "reaped process") == burst->victims, 500);
 	reaped = probe_vmstat("oom_reaper_reaped");
 	for (i = 0; i < burst->victims; i++)
@@ -163,28 +164,28 @@ static void group_of(struct __test_metadata *_metadata,
 	all_back(_metadata, burst, before, reaped);
 }
 
-TEST_F_TIMEOUT(burst, group_8, 60)
+TEST_F(burst, group_8)
 {
 	group_of(_metadata, &self->burst, 8, 12, false);
 }
 
-TEST_F_TIMEOUT(burst, group_8_locked, 60)
+TEST_F(burst, group_8_locked)
 {
 	group_of(_metadata, &self->burst, 8, 12, true);
 }
 
-TEST_F_TIMEOUT(burst, group_64, 120)
+TEST_F(burst, group_64)
 {
 	group_of(_metadata, &self->burst, 64, 3, false);
 }
 
-TEST_F_TIMEOUT(burst, group_64_locked, 120)
+TEST_F(burst, group_64_locked)
 {
 	group_of(_metadata, &self->burst, 64, 3, true);
 }
 
 /* Eight groups, each with an OOM kill of its own at the same time */
-TEST_F_TIMEOUT(burst, groups_8, 60)
+TEST_F(burst, groups_8)
 {
 	struct burst *burst = &self->burst;
 	long before, reaped = probe_vmstat("oom_reaper_reaped");
@@ -203,7 +204,7 @@ TEST_F_TIMEOUT(burst, groups_8, 60)
 }
 
 /* One SysRq-f after the other, as fast as an impatient administrator */
-TEST_F_TIMEOUT(burst, sysrq_8, 60)
+TEST_F(burst, sysrq_8)
 {
 	struct burst *burst = &self->burst;
 	long before, reaped = probe_vmstat("oom_reaper_reaped");

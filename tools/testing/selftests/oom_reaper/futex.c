@@ -414,7 +414,7 @@ static int threads_1000(struct victim *victim)
 	return start_threads(victim, 1000, 1);
 }
 
-TEST_F_TIMEOUT(futex, threads_1000, 120)
+TEST_F(futex, threads_1000)
 {
 	struct locks *locks = &self->locks;
 
@@ -1062,7 +1062,8 @@ TEST_F_TIMEOUT(futex, tight_loop_starved, 3600)
 	scene_print("%d killed, %d late, %d with the lock, %d locks lost", n,
 		    late, marked + lost, lost);
 	/* An emulator may be late once */
-	EXPECT_GT(n / 2, late);
+	if (!probe_slow())
+		EXPECT_GT(n / 2, late);
 	EXPECT_EQ(0, lost);
 	EXPECT_TRUE(bystander_alive(&locks->scene.bystander));
 }

@@ -99,7 +99,7 @@ FIXTURE_TEARDOWN(hog)
 	scene_stop(&self->scene);
 }
 
-TEST_F_TIMEOUT(hog, served, 120)
+TEST_F(hog, served)
 {
 	int i, alive = 0, intact = 0;
 	bool served, killed;

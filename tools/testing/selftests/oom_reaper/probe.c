@@ -88,6 +88,11 @@ static void prepare_machine(void)
 	atexit(restore_machine);
 }
 
+bool probe_slow(void)
+{
+	return probe_limit(1) > 1;
+}
+
 void probe_disposable(int *argc, char **argv)
 {
 	bool told = probe_env("OOM_REAPER_DISPOSABLE", 0);

@@ -24,6 +24,9 @@ void probe_sleep_ms(int ms);
  */
 int probe_limit(int ms);
 
+/* Whether that is so: then nobody can tell a late reaper from a slow machine */
+bool probe_slow(void);
+
 /* A number from the environment, @otherwise when it is not set */
 long probe_env(const char *name, long otherwise);
 

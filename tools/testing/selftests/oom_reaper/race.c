@@ -294,7 +294,8 @@ TEST_F_TIMEOUT(race, starved, 600)
 	scene_print("%d killed, mmap_lock held for write in %d, late %d, at most %d ms",
 		    n, locked, late, worst);
 	/* An emulator may be late once */
-	EXPECT_GE(n / 3, late);
+	if (!probe_slow())
+		EXPECT_GE(n / 3, late);
 	EXPECT_EQ(0, left);
 	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
 }

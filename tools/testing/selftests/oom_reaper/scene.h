@@ -13,6 +13,13 @@
 
 #define SCENE_MB	64	/* memory of the usual victim */
 
+/*
+ * The harness's time limit for one test, which ends it without mercy: generous,
+ * for debug kernels. Included behind kselftest_harness.h.
+ */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	180
+
 struct scene {
 	struct hold hold;
 	struct probe_text log;
