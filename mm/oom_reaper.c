@@ -51,6 +51,7 @@
 
 static int apply_priority(void);
 static int apply_threads(void);
+static int apply_victim_timeout(void);
 
 static bool enabled = true;
 static struct oom_reaper_param attempts = {
@@ -77,6 +78,11 @@ static struct oom_reaper_param priority = {
 static struct oom_reaper_param threads = {
 	.value = 1, .min = 1, .max = MAX_THREADS,
 	.apply = apply_threads,
+};
+
+static struct oom_reaper_param victim_timeout_ms = {
+	.value = 10 * MSEC_PER_SEC, .min = 0, .max = 600 * MSEC_PER_SEC,
+	.apply = apply_victim_timeout,
 };
 
 /**
@@ -537,6 +543,13 @@ static int apply_threads(void)
 	return 0;
 }
 
+/* It is the OOM killer that goes by it, also where there is no reaper */
+static int apply_victim_timeout(void)
+{
+	WRITE_ONCE(oom_victim_timeout_ms, victim_timeout_ms.value);
+	return 0;
+}
+
 /**
  * oom_reaper_param_set() - set a parameter that has limits
  * @val: the new value, as written by a user
@@ -583,6 +596,7 @@ module_param_cb(delay_ms, &param_ops, &delay_ms, 0644);
 module_param_cb(futex_grace_ms, &param_ops, &futex_grace_ms, 0644);
 module_param_cb(priority, &param_ops, &priority, 0644);
 module_param_cb(threads, &param_ops, &threads, 0644);
+module_param_cb(victim_timeout_ms, &param_ops, &victim_timeout_ms, 0644);
 
 static int __init oom_reaper_init(void)
 {
