@@ -74,11 +74,13 @@ pack_run() {
 
 # Sets qemu to the command line.
 guest_command() {
-	local kind=$1 dir=$2 size node each cpus clock n=0
+	local kind=$1 dir=$2 size node each cpus clock smp=$g_smp n=0
 
 	guest_clock
+	# A package that spans two nodes is nothing that the kernel believes in.
+	((g_nodes == 1)) || smp+=",sockets=$g_smp"
 	qemu=(qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none -machine pc
-		-m "${g_mem}M" -smp "$g_smp" -kernel "$(kernel_image "$kind")" -initrd "$dir/initrd"
+		-m "${g_mem}M" -smp "$smp" -kernel "$(kernel_image "$kind")" -initrd "$dir/initrd"
 		-append "console=ttyS0 loglevel=8 panic=-1 oops=panic $clock $g_append")
 	if [ "${g_accel:-$accel}" = kvm ]; then
 		qemu+=(-accel kvm -cpu host)
