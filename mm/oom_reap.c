@@ -209,20 +209,25 @@ static bool reap_relax(struct oom_reap *reap)
 	return reap_lock(reap) && !exit_mmap_done(reap);
 }
 
-/* Find the last address below @limit that is mapped, and where its VMA starts */
+/*
+ * Find the last address below @limit that is mapped, and where its VMA starts.
+ * Without a lock on the VMA, but whether it may be reaped does not change.
+ */
 static bool prev_mapped(struct mm_struct *mm, unsigned long limit,
-			unsigned long *start, unsigned long *last)
+			unsigned long *start, unsigned long *last,
+			bool *reapable)
 {
 	MA_STATE(mas, &mm->mm_mt, limit - 1, limit - 1);
-	bool found;
+	struct vm_area_struct *vma;
 
 	rcu_read_lock();
-	found = mas_find_rev(&mas, 0);
+	vma = mas_find_rev(&mas, 0);
+	*reapable = vma && oom_reapable_vma(vma);
 	rcu_read_unlock();
 
 	*start = mas.index;
 	*last = min(mas.last, limit - 1);
-	return found;
+	return vma;
 }
 
 /* Returns where the next step has to end */
@@ -232,12 +237,12 @@ static unsigned long reap_step(struct oom_reap *reap, unsigned long start,
 	struct vm_area_struct *vma;
 	u64 start_ns;
 
-	if (!oom_reapable_at(reap->mm, last))
-		return start;
-
 	vma = oom_reap_lock_vma(reap, last);
+	/* Somebody has unmapped the end of it, and perhaps not all */
+	if (vma == ERR_PTR(-EFAULT))
+		return last;
 	if (IS_ERR(vma)) {
-		reap->incomplete |= PTR_ERR(vma) == -EAGAIN;
+		reap->incomplete = true;
 		return start;
 	}
 
@@ -261,9 +266,10 @@ static void reap_vmas(struct oom_reap *reap)
 {
 	unsigned long limit = ULONG_MAX, chunk = REAP_CHUNK_MIN;
 	unsigned long start, last;
+	bool reapable;
 
-	while (limit && prev_mapped(reap->mm, limit, &start, &last)) {
-		limit = reap_step(reap, start, last, &chunk);
+	while (limit && prev_mapped(reap->mm, limit, &start, &last, &reapable)) {
+		limit = reapable ? reap_step(reap, start, last, &chunk) : start;
 		if (!reap_relax(reap)) {
 			reap->incomplete = true;
 			return;

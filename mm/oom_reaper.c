@@ -308,12 +308,19 @@ static void wait_for_futex(struct reaper_job *job, bool too_long)
 		job->due += jiffies - job->since;
 }
 
+static void look_again(struct reaper_job *job)
+{
+	retry_job(job);
+	if (time_after(job->due, job->deadline))
+		job->due = job->deadline;
+}
+
 static void wait_for_exit(struct reaper_job *job)
 {
 	job->reaped = true;
 	job->failed = 0;
 	job->deadline = jiffies + msecs_to_jiffies(exit_ms(job));
-	retry_job(job);
+	look_again(job);
 }
 
 /* Returns false when the job is over */
@@ -321,7 +328,7 @@ static bool check_exit(struct reaper_job *job)
 {
 	if (exited(job->mm) || time_after_eq(jiffies, job->deadline))
 		return false;
-	retry_job(job);
+	look_again(job);
 	return true;
 }
 
