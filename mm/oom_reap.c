@@ -65,6 +65,10 @@
 #define REAP_BURST_NS	(20 * NSEC_PER_MSEC)
 #define REAP_PAUSE_NS	NSEC_PER_MSEC
 
+/* How many freed pages are worth waking those who wait for memory */
+#define PROGRESS_MIN	64UL
+#define PROGRESS_MAX	((256UL << 20) >> PAGE_SHIFT)
+
 /* Whether to go on under the VMAs' locks if mmap_lock is held for write */
 bool oom_reap_vma_locks = IS_ENABLED(CONFIG_PER_VMA_LOCK);
 
@@ -169,15 +173,18 @@ static bool reap_range(struct oom_reap *reap, struct vm_area_struct *vma,
 }
 
 /*
- * exit_mmap() sets MMF_OOM_SKIP before it takes mmap_lock for write and frees
- * the page tables, so that under mmap_lock there is no going wrong.  With users
- * left, or a reference to mm_users held, it has not begun, and it was somebody
- * else who lost interest in the mm.
+ * exit_mmap() frees page tables with mmap_lock held for write, and leaves an
+ * empty tree, so that under mmap_lock there is no going wrong.  If it has set
+ * MMF_OOM_SKIP there is nothing left to do even before that.  With users left,
+ * or a reference to mm_users held, it has not begun, and it was somebody else
+ * who lost interest in the mm.
  */
 static bool exit_mmap_done(struct oom_reap *reap)
 {
-	return test_bit(MMF_OOM_SKIP, &reap->mm->flags) &&
-	       !atomic_read(&reap->mm->mm_users);
+	struct mm_struct *mm = reap->mm;
+
+	return !atomic_read(&mm->mm_users) &&
+	       (test_bit(MMF_OOM_SKIP, &mm->flags) || mtree_empty(&mm->mm_mt));
 }
 
 /*
@@ -261,6 +268,20 @@ static unsigned long reap_step(struct oom_reap *reap, unsigned long start,
 	return start;
 }
 
+/*
+ * Tell those who wait for memory of the first batch, and then each time as much
+ * again has been freed.
+ */
+static void tell_progress(struct oom_reap *reap)
+{
+	unsigned long nr_new = reap->nr_pages - reap->nr_told;
+
+	if (nr_new >= clamp(reap->nr_told, PROGRESS_MIN, PROGRESS_MAX)) {
+		reap->nr_told = reap->nr_pages;
+		oom_gave_memory();
+	}
+}
+
 /* Reap what can be reaped, from the highest address down */
 static void reap_vmas(struct oom_reap *reap)
 {
@@ -270,6 +291,7 @@ static void reap_vmas(struct oom_reap *reap)
 
 	while (limit && prev_mapped(reap->mm, limit, &start, &last, &reapable)) {
 		limit = reapable ? reap_step(reap, start, last, &chunk) : start;
+		tell_progress(reap);
 		if (!reap_relax(reap)) {
 			reap->incomplete = true;
 			return;
@@ -325,6 +347,7 @@ enum oom_reap_result oom_reap_mm(struct oom_reap *reap)
 	unsigned long nr_kept;
 
 	reap->nr_pages = 0;
+	reap->nr_told = 0;
 	reap->vma_locks = false;
 	reap->incomplete = false;
 
@@ -336,6 +359,8 @@ enum oom_reap_result oom_reap_mm(struct oom_reap *reap)
 	trace_start_task_reaping(pid);
 	result = reap_locked(reap);
 	reap_unlock(reap);
+	if (reap->nr_pages != reap->nr_told)
+		oom_gave_memory();
 
 	if (result == OOM_REAP_DONE || result == OOM_REAP_AGAIN) {
 		nr_kept = oom_keep_pages(&reap->keep);

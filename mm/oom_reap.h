@@ -105,6 +105,7 @@ enum oom_reap_result {
  * @mmap_locked: mmap_lock is held for read
  * @mm_pinned: a reference to mm_users is held
  * @incomplete: something had to be left for another pass
+ * @nr_told: @nr_pages when those who wait for memory were last told of it
  */
 struct oom_reap {
 	struct mm_struct *mm;
@@ -119,6 +120,7 @@ struct oom_reap {
 	bool mmap_locked;
 	bool mm_pinned;
 	bool incomplete;
+	unsigned long nr_told;
 };
 
 extern bool oom_reap_vma_locks;

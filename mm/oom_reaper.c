@@ -94,6 +94,7 @@ static struct oom_reaper_param victim_timeout_ms = {
  * @failed: how many attempts in a row have freed nothing, and left something
  * @futex_waits: how many times there was a robust list that could not be read
  * @nr_pages: anonymous pages unmapped so far
+ * @nr_exit: pages of shared memory and page tables, which go when it exits
  * @reaped: all that can be reaped has been; it has yet to exit
  * @kept: something was left for the robust futexes
  * @vma_locks: some of it was reaped under the VMAs' own locks
@@ -106,6 +107,7 @@ struct reaper_job {
 	unsigned int failed;
 	unsigned int futex_waits;
 	unsigned long nr_pages;
+	unsigned long nr_exit;
 	bool reaped;
 	bool kept;
 	bool vma_locks;
@@ -188,6 +190,8 @@ static void add_job(struct reaper *reaper, struct mm_struct *mm)
 		.mm = mm,
 		.since = due,
 		.due = due,
+		.nr_exit = get_mm_counter(mm, MM_SHMEMPAGES) +
+			   (mm_pgtables_bytes(mm) >> PAGE_SHIFT),
 	};
 }
 
@@ -228,7 +232,7 @@ static void end_job(struct reaper *reaper, struct reaper_job *job)
 {
 	struct mm_struct *mm = job->mm;
 
-	set_bit(MMF_OOM_SKIP, &mm->flags);
+	oom_victim_done(mm);
 	put_task_struct(mm->oom_victim);
 	mmdrop(mm);
 	*job = reaper->jobs[--reaper->nr_jobs];
@@ -252,11 +256,7 @@ static bool exit_mmap_at_work(const struct mm_struct *mm)
 
 static unsigned int exit_ms(const struct reaper_job *job)
 {
-	struct mm_struct *mm = job->mm;
-	unsigned long nr_left = get_mm_counter(mm, MM_SHMEMPAGES) +
-				(mm_pgtables_bytes(mm) >> PAGE_SHIFT);
-
-	if (nr_left > job->nr_pages / 8 || exit_mmap_at_work(mm))
+	if (job->nr_exit > job->nr_pages / 8 || exit_mmap_at_work(job->mm))
 		return EXIT_MS_LARGE;
 	return EXIT_MS;
 }
@@ -351,7 +351,11 @@ static bool do_job(struct reaper *reaper, struct reaper_job *job)
 
 	switch (result) {
 	case OOM_REAP_GONE:
-		return false;
+		/* Without its mm, but exit_oom_mm() is still to come? */
+		if (exited(job->mm))
+			return false;
+		wait_for_exit(job);
+		return true;
 	case OOM_REAP_FUTEX:
 	case OOM_REAP_FUTEX_LONG:
 		wait_for_futex(job, result == OOM_REAP_FUTEX_LONG);
@@ -362,6 +366,11 @@ static bool do_job(struct reaper *reaper, struct reaper_job *job)
 		wait_for_exit(job);
 		return true;
 	case OOM_REAP_AGAIN:
+		/* What holds mmap_lock may be exit_mmap() itself */
+		if (!reap.nr_pages && exit_mmap_at_work(job->mm)) {
+			wait_for_exit(job);
+			return true;
+		}
 		job->kept |= reap.keep.nr;
 		break;
 	}
@@ -554,6 +563,7 @@ static int apply_threads(void)
 static int apply_victim_timeout(void)
 {
 	WRITE_ONCE(oom_victim_timeout_ms, victim_timeout_ms.value);
+	oom_wake_waiters();
 	return 0;
 }
 

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Allocates pages for a test, in the context of the caller: with chosen GFP
+ * flags, of a chosen order, and so many of them.  Holds them, tells how long
+ * each took, frees them.
+ *
+ *   exec 3<>/sys/kernel/debug/test_oom/alloc
+ *   echo "kernel+nofail 0 1000" >&3	# allocate, hold
+ *   cat <&3				# how it went
+ *   echo free >&3			# as does closing the file
+ *
+ * What is read starts with a line of totals and goes on with a line for each
+ * allocation: nanoseconds, and "ok" or "failed".
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/debugfs.h>
+#include <linux/gfp.h>
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/sched/signal.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+/* How many allocations can be asked for at a time */
+#define MAX_COUNT	(1024 * 1024)
+
+/* So few need no memory but the pages themselves, when there is none left */
+#define FEW		8
+
+/* Longest request */
+#define MAX_TEXT	128
+
+/* Allocations above that order warn if they must not fail */
+#define MAX_NOFAIL_ORDER	1
+
+/**
+ * struct test_alloc - one allocation
+ * @page: what came of it, NULL if it failed or has been freed
+ * @ns: how long it took
+ * @failed: it failed
+ */
+struct test_alloc {
+	struct page *page;
+	u64 ns;
+	bool failed;
+};
+
+/**
+ * struct test_oom - an open file
+ * @lock: serialises requests, and reading with them
+ * @order: of all allocations
+ * @count: how many have been made
+ * @allocs: one by one
+ * @few: room for them if there are few
+ */
+struct test_oom {
+	struct mutex lock;	/* see above */
+	unsigned int order;
+	unsigned int count;
+	struct test_alloc *allocs;
+	struct test_alloc few[FEW];
+};
+
+/* Flags that make a request complete on their own, and those added to them */
+static const struct {
+	const char *name;
+	gfp_t gfp;
+} gfp_names[] = {
+	{ "kernel",	GFP_KERNEL },
+	{ "user",	GFP_USER },
+	{ "movable",	GFP_HIGHUSER_MOVABLE },
+	{ "nofs",	GFP_NOFS },
+	{ "noio",	GFP_NOIO },
+	{ "nowait",	GFP_NOWAIT },
+	{ "atomic",	GFP_ATOMIC },
+	{ "high",	__GFP_HIGH },
+	{ "nofail",	__GFP_NOFAIL },
+	{ "noretry",	__GFP_NORETRY },
+	{ "mayfail",	__GFP_RETRY_MAYFAIL },
+	{ "nomemalloc",	__GFP_NOMEMALLOC },
+	{ "account",	__GFP_ACCOUNT },
+	{ "zero",	__GFP_ZERO },
+	{ "comp",	__GFP_COMP },
+	{ "warn",	__GFP_NOWARN },
+};
+
+static bool add_gfp(gfp_t *gfp, const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(gfp_names); i++) {
+		if (strcmp(name, gfp_names[i].name))
+			continue;
+		/* Failures are to be reported only if asked for */
+		if (gfp_names[i].gfp == __GFP_NOWARN)
+			*gfp &= ~__GFP_NOWARN;
+		else
+			*gfp |= gfp_names[i].gfp;
+		return true;
+	}
+	return false;
+}
+
+/* "NAME+NAME+..." */
+static int parse_gfp(char *text, gfp_t *gfp)
+{
+	char *name;
+
+	*gfp = __GFP_NOWARN;
+	while ((name = strsep(&text, "+"))) {
+		if (!add_gfp(gfp, name))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+/* "GFP ORDER COUNT" */
+static int parse(char *text, gfp_t *gfp, unsigned int *order,
+		 unsigned int *count)
+{
+	char *flags = strsep(&text, " ");
+	char *order_text = strsep(&text, " ");
+
+	if (!order_text || !text || parse_gfp(flags, gfp) ||
+	    kstrtouint(order_text, 10, order) || kstrtouint(text, 10, count))
+		return -EINVAL;
+	if (*order > MAX_PAGE_ORDER || !*count || *count > MAX_COUNT)
+		return -EINVAL;
+	/* What the allocator warns of */
+	if (*gfp & __GFP_NOFAIL &&
+	    (*order > MAX_NOFAIL_ORDER || !(*gfp & __GFP_DIRECT_RECLAIM) ||
+	     *gfp & (__GFP_NORETRY | __GFP_RETRY_MAYFAIL)))
+		return -EINVAL;
+	return 0;
+}
+
+static void free_all(struct test_oom *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < test->count; i++) {
+		if (test->allocs[i].page)
+			__free_pages(test->allocs[i].page, test->order);
+		cond_resched();
+	}
+	if (test->allocs != test->few)
+		kvfree(test->allocs);
+	test->allocs = NULL;
+	test->count = 0;
+}
+
+/* Stops when the caller has been killed: it is to give back what it has */
+static int alloc_all(struct test_oom *test, gfp_t gfp, unsigned int count)
+{
+	while (test->count < count) {
+		struct test_alloc *alloc = &test->allocs[test->count];
+		u64 start_ns = ktime_get_ns();
+
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		alloc->page = alloc_pages(gfp, test->order);
+		alloc->ns = ktime_get_ns() - start_ns;
+		alloc->failed = !alloc->page;
+		test->count++;
+		cond_resched();
+	}
+	return 0;
+}
+
+static int do_request(struct test_oom *test, char *text)
+{
+	unsigned int count;
+	gfp_t gfp;
+	int err;
+
+	if (!strcmp(text, "free")) {
+		free_all(test);
+		return 0;
+	}
+
+	/* One at a time: there is one list of results */
+	if (test->allocs)
+		return -EBUSY;
+	err = parse(text, &gfp, &test->order, &count);
+	if (err)
+		return err;
+	if (count <= FEW)
+		test->allocs = memset(test->few, 0, sizeof(test->few));
+	else
+		test->allocs = kvcalloc(count, sizeof(*test->allocs),
+					GFP_KERNEL | __GFP_NOWARN);
+	if (!test->allocs)
+		return -ENOMEM;
+	return alloc_all(test, gfp, count);
+}
+
+static ssize_t test_oom_write(struct file *file, const char __user *buf,
+			      size_t size, loff_t *pos)
+{
+	struct seq_file *seq = file->private_data;
+	struct test_oom *test = seq->private;
+	char text[MAX_TEXT];
+	int err;
+
+	if (size >= sizeof(text))
+		return -EINVAL;
+	if (copy_from_user(text, buf, size))
+		return -EFAULT;
+	text[size] = '\0';
+	if (strlen(text) != size)
+		return -EINVAL;
+
+	if (mutex_lock_killable(&test->lock))
+		return -EINTR;
+	err = do_request(test, strim(text));
+	mutex_unlock(&test->lock);
+
+	return err ?: size;
+}
+
+/* Position 0 is the line of totals, 1 the first allocation */
+static void *test_oom_seq_at(struct test_oom *test, loff_t pos)
+{
+	if (!pos)
+		return SEQ_START_TOKEN;
+	return pos <= test->count ? &test->allocs[pos - 1] : NULL;
+}
+
+static void *test_oom_seq_start(struct seq_file *seq, loff_t *pos)
+{
+	struct test_oom *test = seq->private;
+
+	mutex_lock(&test->lock);
+	return test_oom_seq_at(test, *pos);
+}
+
+static void *test_oom_seq_next(struct seq_file *seq, void *v, loff_t *pos)
+{
+	return test_oom_seq_at(seq->private, ++*pos);
+}
+
+static void test_oom_seq_stop(struct seq_file *seq, void *v)
+{
+	struct test_oom *test = seq->private;
+
+	mutex_unlock(&test->lock);
+}
+
+static void show_totals(struct seq_file *seq, const struct test_oom *test)
+{
+	u64 total_ns = 0, worst_ns = 0;
+	unsigned int i, failed = 0;
+
+	for (i = 0; i < test->count; i++) {
+		failed += test->allocs[i].failed;
+		total_ns += test->allocs[i].ns;
+		worst_ns = max(worst_ns, test->allocs[i].ns);
+	}
+	seq_printf(seq, "order=%u count=%u failed=%u total_ns=%llu worst_ns=%llu\n",
+		   test->order, test->count, failed, total_ns, worst_ns);
+}
+
+static int test_oom_seq_show(struct seq_file *seq, void *v)
+{
+	const struct test_alloc *alloc = v;
+
+	if (v == SEQ_START_TOKEN)
+		show_totals(seq, seq->private);
+	else
+		seq_printf(seq, "%llu %s\n", alloc->ns,
+			   alloc->failed ? "failed" : "ok");
+	return 0;
+}
+
+static const struct seq_operations test_oom_seq_ops = {
+	.start = test_oom_seq_start,
+	.next = test_oom_seq_next,
+	.stop = test_oom_seq_stop,
+	.show = test_oom_seq_show,
+};
+
+static int test_oom_open(struct inode *inode, struct file *file)
+{
+	struct test_oom *test = __seq_open_private(file, &test_oom_seq_ops,
+						   sizeof(*test));
+
+	if (!test)
+		return -ENOMEM;
+	mutex_init(&test->lock);
+	return 0;
+}
+
+static int test_oom_release(struct inode *inode, struct file *file)
+{
+	struct seq_file *seq = file->private_data;
+
+	free_all(seq->private);
+	return seq_release_private(inode, file);
+}
+
+static const struct file_operations test_oom_fops = {
+	.owner = THIS_MODULE,
+	.open = test_oom_open,
+	.read = seq_read,
+	.write = test_oom_write,
+	.llseek = seq_lseek,
+	.release = test_oom_release,
+};
+
+static struct dentry *test_oom_dir;
+
+static int __init test_oom_init(void)
+{
+	test_oom_dir = debugfs_create_dir("test_oom", NULL);
+	debugfs_create_file("alloc", 0600, test_oom_dir, NULL, &test_oom_fops);
+	return 0;
+}
+
+static void __exit test_oom_exit(void)
+{
+	debugfs_remove(test_oom_dir);
+}
+
+module_init(test_oom_init);
+module_exit(test_oom_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Allocates pages with chosen GFP flags and order");
