@@ -1020,7 +1020,7 @@ TEST_F_TIMEOUT(futex, guard_tight_loop, 3600)
 	kill_in_loop(_metadata, &self->locks, kills(), false);
 }
 
-TEST_F_TIMEOUT(futex, tight_loop_mrelease, 3600)
+TEST_F_TIMEOUT(futex, guard_tight_loop_mrelease, 3600)
 {
 	kill_in_loop(_metadata, &self->locks, kills(), true);
 }

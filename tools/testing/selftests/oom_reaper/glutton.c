@@ -39,8 +39,10 @@ static void eat(struct glutton_shared *shared, size_t kb)
 	for (at = 0; mem && at < kb * 1024; at += 4096) {
 		mem[at] = 1;
 		now = probe_now_ns();
-		if (now - last > shared->worst_ns)
+		if (now - last > shared->worst_ns) {
 			shared->worst_ns = now - last;
+			shared->worst_end_ns = now;
+		}
 		if (now - last > STALL_NS)
 			shared->stalled_ns += now - last;
 		last = now;

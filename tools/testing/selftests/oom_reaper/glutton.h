@@ -13,6 +13,7 @@ struct glutton {
 	struct glutton_shared {
 		atomic_long kb;			/* touched so far */
 		atomic_llong worst_ns;		/* longest wait for a page */
+		atomic_llong worst_end_ns;	/* when that was over */
 		atomic_llong stalled_ns;	/* all waits above 0.1 s */
 		atomic_bool done;
 	} *shared;

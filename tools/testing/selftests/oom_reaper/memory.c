@@ -26,6 +26,7 @@
 #include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include "../kselftest_harness.h"
@@ -808,6 +809,58 @@ TEST_F(memory, private_file)
 	close(fd);
 }
 
+static int write_privately(struct victim *victim)
+{
+	struct inherited *inherited = victim->arg;
+
+	memset(inherited->mem, 42, inherited->size);
+	return 0;
+}
+
+/* The byte at @addr of the process @pid, -1 if it cannot be read */
+static int byte_of(pid_t pid, char *addr)
+{
+	unsigned char byte;
+	struct iovec local = { &byte, 1 }, remote = { addr, 1 };
+
+	return process_vm_readv(pid, &local, 1, &remote, 1, 0) == 1 ? byte : -1;
+}
+
+/*
+ * Whoever still reads from a victim's copy of a file gets the copy or an error.
+ * Stock maps what is in the page cache instead: the file's own bytes.
+ */
+TEST_F(memory, private_file_read_later)
+{
+	struct inherited inherited = { .size = FILE_MB * PROBE_MB };
+	int fd = make_file(inherited.size, 4), byte;
+	long copies = 0, refused = 0, others = 0;
+	size_t at;
+
+	if (variant->stuck == VICTIM_MMAP_WRITE)
+		SKIP(return, "with mmap_lock held nobody can read");
+	ASSERT_LE(0, fd);
+	inherited.mem = map(inherited.size, MAP_PRIVATE, fd);
+	ASSERT_NE(NULL, inherited.mem);
+	start(_metadata, &self->stage, write_privately, &inherited);
+	EXPECT_EQ(42, byte_of(self->stage.victim.pid, inherited.mem));
+	reap(_metadata, &self->stage, OWN_MB + FILE_MB);
+	/* More than one of a page: a byte of the file can be the same by chance */
+	for (at = 0; at < inherited.size; at += PAGE / 2) {
+		byte = byte_of(self->stage.victim.pid, inherited.mem + at);
+		copies += byte == 42;
+		refused += byte < 0;
+		others += byte >= 0 && byte != 42;
+	}
+	scene_print("%ld refused, %ld as the victim wrote them, %ld of the file",
+		    refused, copies, others);
+	EXPECT_EQ(0, others);
+	EXPECT_LT(0, refused);
+	let_go(_metadata, &self->stage);
+	munmap(inherited.mem, inherited.size);
+	close(fd);
+}
+
 static bool run_mkfs(const char *path)
 {
 	static const char * const mkfs[] = {
@@ -1172,8 +1225,12 @@ static int map_terabytes(struct victim *victim)
 	return 0;
 }
 
+#define NEEDS_SPEED	"takes minutes on a slow kernel"
+
 TEST_F(memory, terabytes)
 {
+	if (probe_slow())
+		SKIP(return, NEEDS_SPEED);
 	start(_metadata, &self->stage, map_terabytes, NULL);
 	reap_and_let_go(_metadata, &self->stage, OWN_MB + MB);
 }
@@ -1198,6 +1255,8 @@ static int map_vmas(struct victim *victim)
 
 TEST_F_TIMEOUT(memory, many_vmas, 120)
 {
+	if (probe_slow())
+		SKIP(return, NEEDS_SPEED);
 	ASSERT_EQ(0, setting(&self->stage, "/proc/sys/vm/max_map_count", "70000"));
 	start(_metadata, &self->stage, map_vmas, NULL);
 	reap_and_let_go(_metadata, &self->stage,

@@ -39,6 +39,7 @@
 
 #define LIMIT_MS		10000
 #define FINE_NS			200000
+#define COARSE_NS		5000000
 #define SAMPLE_NS		10000000
 #define MAX_SAMPLES		3000
 #define BYSTANDERS		3
@@ -87,8 +88,9 @@ static void parse(char *text)
 }
 
 /*
- * The sampler looks at free memory every 0.2 ms, above everything but the
- * reaper in priority, and keeps what it sees every 10 ms.
+ * The sampler looks at free memory every 0.2 ms while it is to find out when
+ * that is back, above everything but the reaper in priority, and else no more
+ * often than it needs to keep what it sees every 10 ms: it takes a CPU's time.
  */
 static struct {
 	pthread_t thread;
@@ -116,7 +118,7 @@ static void real_time(int priority)
 
 static void *sample(void *arg)
 {
-	struct timespec fine = { 0, FINE_NS };
+	struct timespec fine = { 0, FINE_NS }, coarse = { 0, COARSE_NS };
 	long long next = 0;
 
 	real_time(98);
@@ -135,7 +137,8 @@ static void *sample(void *arg)
 			sampler.count++;
 			next = now + SAMPLE_NS;
 		}
-		nanosleep(&fine, NULL);
+		nanosleep(sampler.want_kb && !sampler.back_ns ? &fine : &coarse,
+			  NULL);
 	}
 	return arg;
 }
@@ -355,6 +358,8 @@ static void hogged(enum victim_stuck stuck)
 	}
 	result_begin(victim.mb);
 	result_figure("worst_stall_ms", served ? took.worst_ns / 1e6 : -1);
+	result_figure("after_kill_ms",
+		      served ? ms_between(killed_ns, took.worst_end_ns) : -1);
 	result_figure("stalled_ms", took.stalled_ns / 1e6);
 	result_number("served", served);
 	result_number("bystanders_killed", killed);
@@ -477,6 +482,8 @@ static void futex(void)
 	victim_sysrq();
 	killed_ns = kill_ns(victim.pid, LIMIT_MS);
 	probe_wait(sampler.back_ns, LIMIT_MS);
+	/* Before its last pages have gone it could still tell */
+	victim_reaped(&log_text, victim.pid, 1000);
 	released_ns = probe_now_ns();
 	hold_release_all(&hold);
 	if (probe_wait(shared->told >= 0, 3000))

@@ -841,6 +841,41 @@ static bool nothing_leaked(long free_kb, long mms, long tasks)
 	return same;
 }
 
+#define KMEMLEAK	"/sys/kernel/debug/kmemleak"
+
+/* What is not referenced now is old news */
+static void forget_leaks(void)
+{
+	if (!probe_write(KMEMLEAK, "scan"))
+		probe_write(KMEMLEAK, "clear");
+}
+
+/*
+ * What the kernel itself takes for leaked. It reports nothing younger than five
+ * seconds, and what one scan sees can be on its way from here to there.
+ */
+static void judge_kmemleak(void)
+{
+	char report[4096];
+	int i, err;
+
+	for (i = 0; i < 3; i++) {
+		probe_sleep_ms(6000);
+		err = probe_write(KMEMLEAK, "scan");
+		/* It gives up for good when it gets no memory for itself */
+		if (err) {
+			ksft_test_result_skip("kmemleak: %s\n", strerror(-err));
+			return;
+		}
+		if (probe_read(KMEMLEAK, report, sizeof(report)) <= 0) {
+			ksft_test_result_pass("kmemleak\n");
+			return;
+		}
+	}
+	show_complaint(report);
+	ksft_test_result_fail("kmemleak\n");
+}
+
 static void judge(struct storm *storm, long free_kb, long mms, long tasks)
 {
 	int i;
@@ -883,6 +918,7 @@ static void judge(struct storm *storm, long free_kb, long mms, long tasks)
 			 storm->params, storm->params_refused);
 	tear_down(storm);
 	ksft_test_result(nothing_leaked(free_kb, mms, tasks), "leaks\n");
+	judge_kmemleak();
 	ksft_test_result(still_answers(), "the machine still answers\n");
 	if (*storm->complaint)
 		ksft_print_msg("the kernel complains: %s\n", storm->complaint);
@@ -915,7 +951,7 @@ int main(int argc, char **argv)
 		ksft_exit_fail_msg("--seconds wants a number above 0\n");
 	if (!seed)
 		seed = time(NULL);
-	ksft_set_plan(7);
+	ksft_set_plan(8);
 	ksft_print_msg("%ld seconds, seed %ld\n", seconds, seed);
 	srandom(seed);
 	/* The list of all tasks with every kill is more than the log can take */
@@ -928,6 +964,7 @@ int main(int argc, char **argv)
 	snprintf(parent, sizeof(parent), "/proc/%d/oom_score_adj", getppid());
 	probe_write(parent, "-900");
 
+	forget_leaks();
 	settle();
 	probe_sleep_ms(500);
 	free_kb = settle();

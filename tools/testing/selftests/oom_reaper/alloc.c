@@ -1,0 +1,669 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What allocations go through when memory has run out: how long they wait,
+ * what the waiting costs, who is served first, who may fail.
+ *
+ * The pages are allocated by the module test_oom, in the context of processes
+ * that cannot be killed for them. Where the module is missing all is skipped.
+ *
+ * Stock waits for two seconds for the victim, and uses all CPUs to do so: it
+ * fails waiting_costs, livelock, and the latencies but for those of GFP_NOFS,
+ * where it depends on who comes first. The guards are for both.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include "../kselftest_harness.h"
+#include "cgroup.h"
+#include "glutton.h"
+#include "scene.h"
+
+#define TEST_OOM	"/sys/kernel/debug/test_oom/alloc"
+#define SYSCTL		"/proc/sys/vm/"
+#define NEEDS_MODULE	"no module test_oom"
+#define NEEDS_LITTLE	"too much memory to use it up"
+
+#define NR_EATERS	64
+#define PAGE_KB		(getpagesize() / 1024)
+
+/* A process that allocates */
+struct eater {
+	pid_t pid;
+	char request[64];
+	struct eater_shared {
+		atomic_int stage;
+		atomic_int error;		/* of the request, positive */
+		atomic_long failed;
+		atomic_llong worst_ns;
+		atomic_long wakeups;
+		atomic_long cpu_us;
+		atomic_long easy_cpu_us;
+		atomic_llong took_ns;
+		atomic_llong done_ns;
+	} *shared;
+};
+
+enum { EATER_BORN, EATER_READY, EATER_GO, EATER_DONE };
+
+static bool request(int fd, const char *text)
+{
+	return write(fd, text, strlen(text)) > 0;
+}
+
+static int open_test(void)
+{
+	return open(TEST_OOM, O_RDWR | O_CLOEXEC);
+}
+
+static long cpu_us(const struct rusage *usage)
+{
+	return usage->ru_stime.tv_sec * 1000000L + usage->ru_stime.tv_usec;
+}
+
+static void eat(struct eater *eater, long easy_pages)
+{
+	struct eater_shared *shared = eater->shared;
+	struct rusage before, after;
+	char line[256] = "";
+	long long from;
+	int fd = open_test();
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, "eater");
+	if (easy_pages) {
+		snprintf(line, sizeof(line), "kernel 0 %ld", easy_pages);
+		getrusage(RUSAGE_SELF, &before);
+		if (!request(open_test(), line))
+			shared->error = errno;
+		getrusage(RUSAGE_SELF, &after);
+		shared->easy_cpu_us = cpu_us(&after) - cpu_us(&before);
+	}
+	shared->stage = EATER_READY;
+	while (shared->stage < EATER_GO)
+		usleep(1000);
+	getrusage(RUSAGE_SELF, &before);
+	from = probe_now_ns();
+	if (!request(fd, eater->request))
+		shared->error = errno;
+	getrusage(RUSAGE_SELF, &after);
+	shared->done_ns = probe_now_ns();
+	shared->took_ns = shared->done_ns - from;
+	shared->wakeups = after.ru_nvcsw - before.ru_nvcsw;
+	shared->cpu_us = cpu_us(&after) - cpu_us(&before);
+	memset(line, 0, sizeof(line));
+	lseek(fd, 0, SEEK_SET);
+	if (read(fd, line, sizeof(line) - 1) > 0) {
+		shared->failed = probe_field(line, "failed");
+		shared->worst_ns = probe_field(line, "worst_ns");
+	}
+	shared->stage = EATER_DONE;
+	/* Hold it until killed */
+	for (;;)
+		pause();
+}
+
+/*
+ * It takes @easy_pages, that are to be had, and then waits for eater_go().
+ * Return: 0 or -errno
+ */
+static int eater_start_full(struct eater *eater, long easy_pages,
+			    const char *gfp, int order, long count)
+{
+	snprintf(eater->request, sizeof(eater->request), "%s %d %ld", gfp,
+		 order, count);
+	eater->shared = mmap(NULL, sizeof(*eater->shared),
+			     PROT_READ | PROT_WRITE,
+			     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (eater->shared == MAP_FAILED)
+		return -errno;
+	fflush(stdout);
+	eater->pid = fork();
+	if (!eater->pid)
+		eat(eater, easy_pages);
+	if (eater->pid < 0) {
+		int err = -errno;
+
+		eater->pid = 0;
+		munmap(eater->shared, sizeof(*eater->shared));
+		return err;
+	}
+	if (!probe_wait(eater->shared->stage == EATER_READY, 5000))
+		return -ETIMEDOUT;
+	return -eater->shared->error;
+}
+
+static int eater_start(struct eater *eater, const char *gfp, int order,
+		       long count)
+{
+	return eater_start_full(eater, 0, gfp, order, count);
+}
+
+static void eater_go(struct eater *eater)
+{
+	eater->shared->stage = EATER_GO;
+}
+
+/* Whether it has got what it asked for, or was told that there is none */
+static bool eater_done(struct eater *eater, int ms)
+{
+	return probe_wait(eater->shared->stage == EATER_DONE, ms) &&
+	       !eater->shared->error;
+}
+
+static void eater_stop(struct eater *eater)
+{
+	if (eater->pid <= 0)
+		return;
+	kill(eater->pid, SIGKILL);
+	waitpid(eater->pid, NULL, 0);
+	munmap(eater->shared, sizeof(*eater->shared));
+	memset(eater, 0, sizeof(*eater));
+}
+
+FIXTURE(alloc)
+{
+	struct scene scene;
+	struct victim victim[8];
+	struct eater eater[NR_EATERS];
+};
+
+FIXTURE_SETUP(alloc)
+{
+	int i, err;
+
+	if (access(TEST_OOM, F_OK) && (system("modprobe -q test_oom") ||
+				       access(TEST_OOM, F_OK)))
+		SKIP(return, NEEDS_MODULE);
+	if (!glutton_possible())
+		SKIP(return, NEEDS_LITTLE);
+	err = scene_start(&self->scene);
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+	for (i = 0; i < 8; i++) {
+		self->victim[i].mb = SCENE_MB;
+		self->victim[i].stuck = VICTIM_READ;
+		self->victim[i].hold = &self->scene.hold;
+		self->victim[i].file = i;
+	}
+	probe_write("/proc/sys/vm/drop_caches", "3");
+	/* Raises the watermarks by tens of megabytes at times */
+	probe_write(SYSCTL "watermark_boost_factor", "0");
+}
+
+FIXTURE_TEARDOWN(alloc)
+{
+	int i;
+
+	for (i = 0; i < NR_EATERS; i++)
+		eater_stop(&self->eater[i]);
+	hold_release_all(&self->scene.hold);
+	for (i = 0; i < 8; i++)
+		victim_stop(&self->victim[i]);
+	probe_param_write("enabled", "1");
+	probe_param_write("delay_ms", "0");
+	probe_param_write("victim_timeout_ms", "10000");
+	probe_write(SYSCTL "watermark_boost_factor", "15000");
+	probe_write(SYSCTL "oom_fail_nofs", "0");
+	probe_write(SYSCTL "oom_fail_order", "4");
+	probe_write(SYSCTL "oom_kill_reserve_kbytes", "512");
+	scene_stop(&self->scene);
+}
+
+static long sysctl(const char *name)
+{
+	char path[64], text[32];
+
+	snprintf(path, sizeof(path), SYSCTL "%s", name);
+	return probe_read(path, text, sizeof(text)) > 0 ? atol(text) : -1;
+}
+
+static void no_complaint(struct __test_metadata *_metadata,
+			 struct scene *scene)
+{
+	const char *complaint = probe_complaint(&scene->log);
+
+	EXPECT_EQ(NULL, complaint)
+		TH_LOG("the kernel complains: %s", complaint);
+}
+
+/* Text that is no request, and requests for what must not be asked for */
+TEST_F(alloc, guard_requests)
+{
+	static const char * const bad[] = {
+		" ", "kernel", "kernel 0", "kernel 0 0", "kernel 0 -1",
+		"kernel 0 1048577", "kernel 64 1", "kernel -1 1", "kernel x 1",
+		"kernel 0 x", "kernel 0 1 1", "kernel+ 0 1", "+kernel 0 1",
+		"dma 0 1", "0xcc0 0 1", "kernel+nofail 2 1", "nowait+nofail 0 1",
+		"kernel+nofail+noretry 0 1", "nofail 0 1",
+	};
+	char line[256] = "", big[200];
+	int fd = open_test();
+	size_t i;
+
+	ASSERT_LE(0, fd);
+	memset(big, 'k', sizeof(big));
+	EXPECT_EQ(-1, write(fd, big, sizeof(big)));
+	EXPECT_EQ(EINVAL, errno);
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		EXPECT_EQ(-1, write(fd, bad[i], strlen(bad[i])))
+			TH_LOG("accepted: %s", bad[i]);
+		EXPECT_EQ(EINVAL, errno);
+	}
+	EXPECT_EQ(4, write(fd, "free", 4));
+	EXPECT_EQ(13, write(fd, "kernel 3 100\n", 13));
+	EXPECT_EQ(-1, write(fd, "kernel 0 1", 10));
+	EXPECT_EQ(EBUSY, errno);
+	lseek(fd, 0, SEEK_SET);
+	EXPECT_LT(0, read(fd, line, sizeof(line) - 1));
+	EXPECT_EQ(3, probe_field(line, "order"));
+	EXPECT_EQ(100, probe_field(line, "count"));
+	EXPECT_EQ(0, probe_field(line, "failed"));
+	EXPECT_EQ(5, write(fd, "free\n", 5));
+	lseek(fd, 0, SEEK_SET);
+	memset(line, 0, sizeof(line));
+	EXPECT_LT(0, read(fd, line, sizeof(line) - 1));
+	EXPECT_EQ(0, probe_field(line, "count"));
+	close(fd);
+	no_complaint(_metadata, &self->scene);
+}
+
+/*
+ * A victim is stuck, two processes want its memory: one for which the OOM
+ * killer kills, and the one that is tested. Nothing may fail with the defaults.
+ */
+static void latency(struct __test_metadata *_metadata, struct scene *scene,
+		    struct victim *victim, struct eater *eater,
+		    const char *gfp, int order)
+{
+	bool alone;
+	long pages;
+
+	ASSERT_EQ(0, victim_start(victim));
+	pages = (probe_free_kb() / 2 + 4 * 1024) / PAGE_KB;
+	ASSERT_EQ(0, eater_start(&eater[0], "kernel", 0, pages));
+	ASSERT_EQ(0, eater_start(&eater[1], gfp, order, pages >> order));
+	eater_go(&eater[0]);
+	eater_go(&eater[1]);
+	EXPECT_TRUE(eater_done(&eater[0], 10000));
+	alone = !eater_done(&eater[1], 3000);
+	if (alone) {
+		/* If the other one has had enough nobody kills for these */
+		EXPECT_TRUE(strncmp(gfp, "nofs", 4) == 0);
+		EXPECT_EQ(0, victim_sysrq());
+	}
+	EXPECT_TRUE(eater_done(&eater[1], 10000));
+	scene_print("%s, order %d: %ld failed, worst %lld ms%s", gfp, order,
+		    eater[1].shared->failed,
+		    eater[1].shared->worst_ns / 1000000,
+		    alone ? ", SysRq-f" : "");
+	scene_print("the other one: %ld failed, worst %lld ms",
+		    eater[0].shared->failed,
+		    eater[0].shared->worst_ns / 1000000);
+	EXPECT_EQ(0, eater[0].shared->failed);
+	EXPECT_EQ(0, eater[1].shared->failed);
+	EXPECT_GT(probe_limit(1000), eater[0].shared->worst_ns / 1000000);
+	if (!alone)
+		EXPECT_GT(probe_limit(1000),
+			  eater[1].shared->worst_ns / 1000000);
+	EXPECT_TRUE(bystander_intact(&scene->bystander));
+	no_complaint(_metadata, scene);
+}
+
+TEST_F(alloc, kernel)
+{
+	latency(_metadata, &self->scene, self->victim, self->eater,
+		"kernel", 0);
+}
+
+TEST_F(alloc, kernel_order_3)
+{
+	latency(_metadata, &self->scene, self->victim, self->eater,
+		"kernel+comp", 3);
+}
+
+TEST_F(alloc, nofs)
+{
+	latency(_metadata, &self->scene, self->victim, self->eater,
+		"nofs", 0);
+}
+
+TEST_F(alloc, nofs_order_3)
+{
+	latency(_metadata, &self->scene, self->victim, self->eater,
+		"nofs+comp", 3);
+}
+
+TEST_F(alloc, nofail)
+{
+	latency(_metadata, &self->scene, self->victim, self->eater,
+		"kernel+nofail", 0);
+}
+
+TEST_F(alloc, nofs_nofail)
+{
+	latency(_metadata, &self->scene, self->victim, self->eater,
+		"nofs+nofail", 0);
+}
+
+#define FLIGHT_MS	2000	/* how long stock leaves a victim alone */
+#define EASY_LEFT_MB	40	/* some cannot be used up */
+#define VICTIM_MB	160
+
+/*
+ * All wait for one victim, which is as long in flight on ours as on stock.
+ * Stock has them look for memory and for a victim on each tick.
+ */
+TEST_F_TIMEOUT(alloc, waiting_costs, 120)
+{
+	long pages, easy, all_easy = 0, easy_us = 0, us = 0, wakeups = 0;
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct eater *eater = self->eater;
+	int i, waited = 0;
+
+	probe_param_write("delay_ms", "2000");
+	self->victim[0].mb = VICTIM_MB;
+	ASSERT_EQ(0, victim_start(&self->victim[0]));
+	pages = (EASY_LEFT_MB + VICTIM_MB - 32) * 1024 / PAGE_KB;
+	for (i = 0; i < NR_EATERS; i++) {
+		easy = probe_free_kb() - EASY_LEFT_MB * 1024;
+		easy = easy < 0 ? 0 : easy / PAGE_KB / (NR_EATERS - i);
+		ASSERT_EQ(0, eater_start_full(&eater[i], easy, "kernel", 0,
+					      pages / NR_EATERS));
+		all_easy += easy;
+	}
+	for (i = 0; i < NR_EATERS; i++)
+		eater_go(&eater[i]);
+	for (i = 0; i < NR_EATERS; i++) {
+		EXPECT_TRUE(eater_done(&eater[i], 20000));
+		EXPECT_EQ(0, eater[i].shared->failed);
+		waited += eater[i].shared->took_ns >
+			  FLIGHT_MS / 4 * 1000000LL;
+		wakeups += eater[i].shared->wakeups;
+		us += eater[i].shared->cpu_us;
+		easy_us += eater[i].shared->easy_cpu_us;
+	}
+	/* What it takes to allocate is no cost of waiting */
+	easy_us = easy_us * pages / (all_easy ?: 1);
+	scene_print("%d of %d waited: %ld wakeups, %ld ms of CPU time, and %ld to allocate",
+		    waited, NR_EATERS, wakeups, (us - easy_us) / 1000,
+		    easy_us / 1000);
+	/* Else it shows nothing */
+	EXPECT_LT(NR_EATERS / 2, waited);
+	EXPECT_GT(16 * NR_EATERS, wakeups);
+	/* Stock uses all there is; reclaim comes before any wait */
+	EXPECT_GT(cpus * probe_limit(FLIGHT_MS * 3 / 4), (us - easy_us) / 1000);
+	EXPECT_EQ(1, probe_count(&self->scene.log, "Killed process"));
+	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+	no_complaint(_metadata, &self->scene);
+}
+
+/*
+ * The victim waits for the lock of a file, its holder for memory, and what the
+ * holder would wait for in the end is the victim.
+ */
+static int write_locked(struct victim *victim)
+{
+	char byte = 1;
+
+	victim->shared->stage = VICTIM_READY;
+	while (!victim->shared->flag[0])
+		probe_sleep_ms(1);
+	/* pwrite() takes the lock of the inode */
+	while (pwrite(*(int *)victim->arg, &byte, 1, 0) == 1)
+		;
+	return 0;
+}
+
+/* A long write holds the lock all the time */
+#define WRITE_MB	16
+
+static void fill(int fd, size_t mb, atomic_llong *worst_ns)
+{
+	static char buf[PROBE_MB];
+	struct iovec iov[WRITE_MB];
+	size_t i, nr;
+
+	for (i = 0; i < WRITE_MB; i++)
+		iov[i] = (struct iovec){ buf, sizeof(buf) };
+	while (mb) {
+		long long from = probe_now_ns();
+
+		nr = mb < WRITE_MB ? mb : WRITE_MB;
+		if (writev(fd, iov, nr) != (ssize_t)(nr * PROBE_MB))
+			_exit(1);
+		if (probe_now_ns() - from > *worst_ns)
+			*worst_ns = probe_now_ns() - from;
+		mb -= nr;
+	}
+	_exit(0);
+}
+
+TEST_F_TIMEOUT(alloc, livelock, 60)
+{
+	struct victim *victim = &self->victim[0];
+	int fd = memfd_create("filled", MFD_CLOEXEC);
+	atomic_llong *worst_ns;
+	int status = -1;
+	size_t mb;
+	pid_t pid;
+
+	ASSERT_LE(0, fd);
+	worst_ns = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, worst_ns);
+	victim->body = write_locked;
+	victim->arg = &fd;
+	victim->stuck = VICTIM_FREE;
+	victim->threads = 16;
+	ASSERT_EQ(0, victim_start(victim));
+	/* All of it cannot be used, the victim's memory makes up for that */
+	mb = probe_free_kb() / 1024;
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		fill(fd, mb, worst_ns);
+	}
+	ASSERT_LT(0, pid);
+	victim->shared->flag[0] = 1;
+	if (!probe_wait(waitpid(pid, &status, WNOHANG) == pid, 30000)) {
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+	}
+	scene_print("worst write %lld ms, bystander %s", *worst_ns / 1000000,
+		    bystander_alive(&self->scene.bystander) ?
+		    "alive" : "killed");
+	EXPECT_EQ(0, status);
+	EXPECT_GT(probe_limit(1000), *worst_ns / 1000000);
+	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+	EXPECT_TRUE(victim_gone(victim, 5000));
+	EXPECT_TRUE(victim_killed(victim));
+	close(fd);
+	munmap(worst_ns, 4096);
+	no_complaint(_metadata, &self->scene);
+}
+
+/*
+ * A victim that gives nothing back, and others that take all there is for
+ * everybody: only the reserve can serve the allocation that has killed.
+ */
+static void kill_for_a_page(struct __test_metadata *_metadata,
+			    struct scene *scene, struct victim *victim,
+			    struct eater *eater, bool *served)
+{
+	long pages;
+
+	ASSERT_EQ(0, victim_start(victim));
+	pages = probe_free_kb() / PAGE_KB + 1024;
+	ASSERT_EQ(0, eater_start(&eater[0], "nofs", 0, pages));
+	ASSERT_EQ(0, eater_start(&eater[1], "kernel", 0, 1));
+	eater_go(&eater[0]);
+	EXPECT_FALSE(eater_done(&eater[0], 3000));
+	eater_go(&eater[1]);
+	*served = eater_done(&eater[1], 3000);
+	EXPECT_FALSE(eater_done(&eater[0], 0));
+	hold_release(&scene->hold, victim->file);
+	EXPECT_TRUE(victim_gone(victim, 5000));
+	EXPECT_TRUE(victim_killed(victim));
+	EXPECT_TRUE(eater_done(&eater[0], 10000));
+	EXPECT_TRUE(eater_done(&eater[1], 10000));
+	eater_stop(&eater[0]);
+	eater_stop(&eater[1]);
+	victim_stop(victim);
+}
+
+TEST_F_TIMEOUT(alloc, killer_first, 90)
+{
+	bool served = false;
+
+	if (sysctl("oom_kill_reserve_kbytes") < 0)
+		SKIP(return, "no sysctl \"oom_kill_reserve_kbytes\"");
+	probe_param_write("enabled", "0");
+	kill_for_a_page(_metadata, &self->scene, &self->victim[0],
+			&self->eater[0], &served);
+	EXPECT_TRUE(served);
+	EXPECT_EQ(0, probe_write(SYSCTL "oom_kill_reserve_kbytes", "0"));
+	kill_for_a_page(_metadata, &self->scene, &self->victim[1],
+			&self->eater[2], &served);
+	EXPECT_FALSE(served);
+	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+	no_complaint(_metadata, &self->scene);
+}
+
+/* The reserve as /proc/zoneinfo tells of it, in kB; -1: it does not */
+static long reserve_kb(void)
+{
+	static char text[65536];
+	long pages = -1;
+	char *at;
+
+	if (probe_read("/proc/zoneinfo", text, sizeof(text)) <= 0)
+		return -1;
+	for (at = text; (at = strstr(at, "oom_kill ")); at++)
+		pages = (pages < 0 ? 0 : pages) + atol(at + 9);
+	return pages < 0 ? -1 : pages * PAGE_KB;
+}
+
+/* Each zone's share is rounded up to a page */
+#define ROUNDED_KB	(8 * PAGE_KB)
+
+TEST_F(alloc, reserve)
+{
+	if (sysctl("oom_kill_reserve_kbytes") < 0)
+		SKIP(return, "no sysctl \"oom_kill_reserve_kbytes\"");
+	EXPECT_EQ(512, sysctl("oom_kill_reserve_kbytes"));
+	scene_print("reserved: %ld kB", reserve_kb());
+	EXPECT_LE(512, reserve_kb());
+	EXPECT_GE(512 + ROUNDED_KB, reserve_kb());
+	EXPECT_EQ(0, probe_write(SYSCTL "oom_kill_reserve_kbytes", "0"));
+	EXPECT_EQ(0, reserve_kb());
+	EXPECT_EQ(0, probe_write(SYSCTL "oom_kill_reserve_kbytes", "2048"));
+	EXPECT_LE(2048, reserve_kb());
+	/* No more than a 64th of the memory */
+	EXPECT_EQ(0, probe_write(SYSCTL "oom_kill_reserve_kbytes", "1048576"));
+	EXPECT_GE(probe_meminfo_kb("MemTotal") / 64 + ROUNDED_KB, reserve_kb());
+	EXPECT_EQ(-EINVAL, probe_write(SYSCTL "oom_kill_reserve_kbytes",
+				       "1048577"));
+	EXPECT_EQ(-EINVAL, probe_write(SYSCTL "oom_kill_reserve_kbytes", "-1"));
+}
+
+TEST_F_TIMEOUT(alloc, fail_nofs, 90)
+{
+	struct eater *eater = self->eater;
+	long pages;
+
+	if (sysctl("oom_fail_nofs") < 0)
+		SKIP(return, "no sysctl \"oom_fail_nofs\"");
+	EXPECT_EQ(0, sysctl("oom_fail_nofs"));
+	EXPECT_EQ(-EINVAL, probe_write(SYSCTL "oom_fail_nofs", "2"));
+	EXPECT_EQ(0, probe_write(SYSCTL "oom_fail_nofs", "1"));
+	/* For what the test itself needs then */
+	self->victim[0].stuck = VICTIM_FREE;
+	ASSERT_EQ(0, victim_start(&self->victim[0]));
+	/* Some of it cannot be used, and each failure takes milliseconds */
+	pages = (probe_free_kb() - 16 * 1024) / PAGE_KB;
+	ASSERT_EQ(0, eater_start(eater, "nofs", 0, pages));
+	eater_go(eater);
+	EXPECT_TRUE(eater_done(eater, 30000));
+	scene_print("%ld of %ld failed, worst %lld ms", eater->shared->failed,
+		    pages, eater->shared->worst_ns / 1000000);
+	EXPECT_LT(0, eater->shared->failed);
+	eater_stop(eater);
+
+	/* But not what must not fail */
+	ASSERT_EQ(0, victim_start(&self->victim[1]));
+	pages = probe_free_kb() / PAGE_KB + 256;
+	ASSERT_EQ(0, eater_start(eater, "nofs+nofail", 0, pages));
+	eater_go(eater);
+	if (!eater_done(eater, 3000))
+		EXPECT_EQ(0, victim_sysrq());
+	EXPECT_TRUE(eater_done(eater, 10000));
+	EXPECT_EQ(0, eater->shared->failed);
+	no_complaint(_metadata, &self->scene);
+}
+
+/* Without somebody who kills they loop, as they always have */
+TEST_F(alloc, guard_nofs_does_not_fail)
+{
+	struct eater *eater = self->eater;
+	long pages;
+
+	ASSERT_EQ(0, victim_start(&self->victim[0]));
+	pages = probe_free_kb() / PAGE_KB + 1024;
+	ASSERT_EQ(0, eater_start(eater, "nofs", 0, pages));
+	eater_go(eater);
+	/* Unless somebody else needs memory now */
+	if (!eater_done(eater, 3000))
+		EXPECT_EQ(0, victim_sysrq());
+	EXPECT_TRUE(eater_done(eater, 10000));
+	scene_print("%ld of %ld failed, worst %lld ms", eater->shared->failed,
+		    pages, eater->shared->worst_ns / 1000000);
+	EXPECT_EQ(0, eater->shared->failed);
+}
+
+/* The victim's memory does not come back: who may fail does, after the wait */
+TEST_F_TIMEOUT(alloc, fail_order, 60)
+{
+	struct eater *eater = self->eater;
+	long pages;
+
+	if (sysctl("oom_fail_order") < 0)
+		SKIP(return, "no sysctl \"oom_fail_order\"");
+	EXPECT_EQ(4, sysctl("oom_fail_order"));
+	EXPECT_EQ(-EINVAL, probe_write(SYSCTL "oom_fail_order", "5"));
+	EXPECT_EQ(-EINVAL, probe_write(SYSCTL "oom_fail_order", "-1"));
+	EXPECT_EQ(0, probe_write(SYSCTL "oom_fail_order", "2"));
+	probe_param_write("enabled", "0");
+	probe_param_write("victim_timeout_ms", "1000");
+	ASSERT_EQ(0, victim_start(&self->victim[0]));
+	/* For what else is allocated then */
+	self->victim[1].oom_score_adj = 900;
+	self->victim[1].stuck = VICTIM_FREE;
+	ASSERT_EQ(0, victim_start(&self->victim[1]));
+	pages = probe_free_kb() / PAGE_KB;
+	ASSERT_EQ(0, eater_start(eater, "kernel+comp", 2, pages / 4 + 1));
+	eater_go(eater);
+	EXPECT_TRUE(eater_done(eater, 20000));
+	scene_print("%ld of %ld failed, worst %lld ms", eater->shared->failed,
+		    pages / 4 + 1, eater->shared->worst_ns / 1000000);
+	EXPECT_LT(0, eater->shared->failed);
+	/* Not before a victim has had its time */
+	EXPECT_LT(700, eater->shared->worst_ns / 1000000);
+	EXPECT_LE(1, probe_count(&self->scene.log, "Killed process"));
+	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+	no_complaint(_metadata, &self->scene);
+}
+
+int main(int argc, char **argv)
+{
+	probe_disposable(&argc, argv);
+	return test_harness_run(argc, argv);
+}
