@@ -12,7 +12,7 @@ bench_help() {
 		for example mb=256.
 
 		scenarios: dstate mmap_lock hog_dstate hog_mmap_lock burst futex mrelease spinners
-		natural
+		natural[_1cpu][_thp][_threads] vma_locks
 	H
 }
 

@@ -49,6 +49,12 @@ kernel_make() {
 		KBUILD_BUILD_TIMESTAMP='1970-01-01' -j"$jobs" "$@"
 }
 
+# Of an option that two fragments name, the last one counts.
+merge_fragments() {
+	awk -F'[= ]' '/^CONFIG_/ { if (!($1 in at)) order[++n] = $1; at[$1] = $0 }
+		END { for (i = 1; i <= n; i++) print at[order[i]] }' "$@"
+}
+
 # Writes .config anew only when a fragment or the source's Kconfig files changed.
 kernel_config() {
 	local kind=$1 out tree wanted
@@ -56,13 +62,10 @@ kernel_config() {
 	out=$(kernel_out "$kind")
 	tree=$(kernel_tree "$kind")
 	mkdir -p "$out"
-	# Of an option that two fragments name, the last one counts.
 	# shellcheck disable=SC2046
-	awk -F'[= ]' '/^CONFIG_/ { if (!($1 in at)) order[++n] = $1; at[$1] = $0 }
-		END { for (i = 1; i <= n; i++) print at[order[i]] }' \
-		$(kernel_fragments "$kind") >"$out/.lab-config.new"
+	merge_fragments $(kernel_fragments "$kind") >"$out/.lab-config.new"
 	if [ ! -e "$out/.config" ] || ! cmp -s "$out/.lab-config.new" "$out/.lab-config" ||
-		[ -n "$(find "$tree" \( -path "$tree/o" -o -path "$tree/debug" -o -path "$tree/check" \) -prune -o -name 'Kconfig*' -newer "$out/.config" -print -quit)" ]; then
+		[ -n "$(find "$tree" \( -path "$tree/o" -o -path "$tree/debug" -o -path "$tree/check" -o -path "$tree/deb" \) -prune -o -name 'Kconfig*' -newer "$out/.config" -print -quit)" ]; then
 		kernel_make "$kind" -s KCONFIG_ALLCONFIG="$out/.lab-config.new" allnoconfig >"$log/config-$kind.log" 2>&1 ||
 			die "the configuration of the $kind kernel fails: see $log/config-$kind.log"
 		# kconfig leaves the file alone when nothing changed in it.
@@ -106,8 +109,25 @@ kernel_fingerprint() {
 		gcc --version
 		# shellcheck disable=SC2046
 		cat $(kernel_fragments "$1")
-		[ "$1" = stock ] || series_fingerprint
+		if [ "$1" = stock ]; then
+			cat "$repo/lib/test_oom.c"
+		else
+			series_fingerprint
+		fi
 	} | sha256sum
+}
+
+# The stock kernel gets our module that allocates for tests as well, built beside it:
+# else there would be nothing to compare the allocator with.
+build_test_module() {
+	local dir
+
+	dir=$(kernel_out stock)/.lab-test
+	mkdir -p "$dir"
+	cp "$repo/lib/test_oom.c" "$dir/"
+	printf 'obj-m := test_oom.o\n' >"$dir/Kbuild"
+	kernel_make stock M="$dir" modules &&
+		kernel_make stock -s M="$dir" INSTALL_MOD_PATH="$(kernel_out stock)/.lab-modules" modules_install
 }
 
 # build_kernel KIND: bzImage and modules, incrementally.
@@ -138,6 +158,10 @@ build_kernel() {
 	if [ -s "$out/modules.order" ]; then
 		kernel_make "$kind" -s INSTALL_MOD_PATH="$out/.lab-modules" modules_install >>"$log/build-$kind.log" 2>&1 ||
 			die "the $kind kernel's modules cannot be installed: see $log/build-$kind.log"
+	fi
+	if [ "$kind" = stock ]; then
+		build_test_module >>"$log/build-$kind.log" 2>&1 ||
+			die "the module test_oom does not build for the stock kernel: see $log/build-$kind.log"
 	fi
 	printf '%s\n' "$made_of" >"$out/.lab-built"
 	unlock fd

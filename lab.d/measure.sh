@@ -5,7 +5,9 @@
 
 bench_source=$repo/tools/testing/selftests/oom_reaper/oom_bench.c
 demo_scenarios='dstate mmap_lock hog_dstate hog_mmap_lock burst'
-bench_scenarios="$demo_scenarios futex mrelease spinners natural"
+bench_scenarios="$demo_scenarios futex mrelease spinners \
+natural natural_threads natural_thp natural_thp_threads \
+natural_1cpu natural_1cpu_threads natural_1cpu_thp natural_1cpu_thp_threads vma_locks"
 
 # What a scenario is, in words.
 scenario_title() {
@@ -18,7 +20,13 @@ scenario_title() {
 	futex) echo 'victim holds a robust mutex' ;;
 	mrelease) echo 'process_mrelease() of a victim that holds mmap_lock' ;;
 	spinners) echo 'SCHED_FIFO spinners on every CPU' ;;
-	natural) echo 'victim that can exit by itself' ;;
+	natural*)
+		printf 'victim that can exit by itself, %s thread%s of %s pages, %s\n' \
+			"$([[ $1 == *_threads ]] && echo '64' || echo 'one')" "$([[ $1 != *_threads ]] || echo s)" \
+			"$([[ $1 == *_thp* ]] && echo 'huge' || echo '4 KiB')" \
+			"$([[ $1 == *_1cpu* ]] && echo '1 CPU' || echo '2 CPUs')"
+		;;
+	vma_locks) echo '6 GB of 4 KiB pages, mmap_lock free or held' ;;
 	*) echo "$1" ;;
 	esac
 }
@@ -28,12 +36,41 @@ known_scenario() {
 	[[ " $bench_scenarios " == *" $1 "* ]] || grep -qs "\"$1\"" "$bench_source"
 }
 
+# What oom_bench calls it: a scenario's variants differ in options and guests.
+scenario_program() {
+	case $1 in
+	natural*) echo natural ;;
+	vma_locks) echo vma_big ;;
+	*) echo "$1" ;;
+	esac
+}
+
+# Options and guest of a scenario; what is given on the command line comes last.
+scenario_setup() {
+	guest_defaults
+	g_timeout=120
+	options=()
+	case $1 in
+	natural*)
+		[[ $1 != *_threads ]] || options+=(threads=64)
+		[[ $1 != *_thp* ]] || options+=(thp=1)
+		[[ $1 != *_1cpu* ]] || g_smp=1
+		;;
+	vma_locks)
+		options+=(mb=6144)
+		g_mem=8192
+		g_timeout=300
+		;;
+	esac
+	options+=("${bench_arguments[@]}")
+}
+
 # measure DIR RUNS SCENARIO... runs each scenario RUNS times on each kernel, stock and
 # patched by turns so that a change of the machine's mood hits both alike.
 # Extra arguments of oom_bench are taken from bench_arguments.
 bench_arguments=()
 measure() {
-	local dir=$1 runs=$2 kind name run n=0 all start=$SECONDS out
+	local dir=$1 runs=$2 kind name run n=0 all start=$SECONDS out program options
 
 	shift 2
 	needs_guest
@@ -48,16 +85,16 @@ measure() {
 	all=$(($# * runs * 2))
 	for ((run = 1; run <= runs; run++)); do
 		for name; do
+			program=$(scenario_program "$name")
 			for kind in stock patched; do
 				n=$((n + 1))
 				progress "measuring $n of $all: $name on $kind, $(elapsed $((SECONDS - start)))"
-				guest_defaults
-				g_timeout=120
+				scenario_setup "$name"
 				run_guest "measure-$name" "$kind" \
-					"cd /root/kselftest/oom_reaper && exec ./oom_bench $name ${bench_arguments[*]@Q}"
+					"cd /root/kselftest/oom_reaper && exec ./oom_bench $program ${options[*]@Q}"
 				out=$dir/$kind-$name-$run.out
 				cp "$g_out" "$out"
-				if ! grep -q "^RESULT scenario=$name " "$out"; then
+				if ! grep -q "^RESULT scenario=$program " "$out"; then
 					progress_end
 					say "$name on $kind gave no result: $({ guest_failure && grep -m1 -E '^(Bail out|#|1\.\.0|not ok)|oom_bench' "$out"; } | head -n 1)"
 				fi
@@ -75,7 +112,7 @@ results() {
 
 	for kind in stock patched; do
 		for file in "$1/$kind-$2"-*.out; do
-			sed -n -E "s/^RESULT scenario=$2 (.* )?$3=([-0-9.]+).*/$kind \2/p" "$file"
+			sed -n -E "s/^RESULT scenario=[a-z_]+ (.* )?$3=([-0-9.]+).*/$kind \2/p" "$file"
 		done
 	done | awk '
 		{ v = $2 < 0 ? 1e12 : $2; value[$1, ++n[$1]] = v }
@@ -111,13 +148,22 @@ scenario_figures() {
 	case $1 in
 	hog_*)
 		echo 'worst_stall_ms hog: worst page fault, ms'
+		echo 'after_kill_ms of it after the kill, ms'
 		echo 'bystanders_killed bystanders killed'
 		;;
 	burst)
 		echo 'back_ms all their memory back, ms'
 		echo 'reaped victims reaped'
 		;;
-	dstate | mmap_lock | spinners | natural) echo 'back_ms memory back, ms' ;;
+	dstate | mmap_lock | spinners) echo 'back_ms memory back, ms' ;;
+	natural*)
+		echo 'back_ms memory back, ms'
+		echo 'gone_ms victim gone, ms'
+		;;
+	vma_locks)
+		echo 'free_ms reaped under mmap_lock, ms'
+		echo "held_ms reaped under the VMAs' locks, ms"
+		;;
 	*)
 		# Whatever else it measures, as it names it.
 		cat "$2"/*-"$1"-*.out 2>/dev/null | grep -h '^RESULT' | tr ' ' '\n' |
@@ -151,7 +197,7 @@ complete() {
 	shift
 	for name; do
 		for kind in stock patched; do
-			grep -qs "^RESULT scenario=$name " "$dir/$kind-$name"-*.out || return 1
+			grep -qs '^RESULT scenario=' "$dir/$kind-$name"-*.out || return 1
 		done
 	done
 }

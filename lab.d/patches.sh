@@ -264,6 +264,8 @@ commit_series() {
 mini_repo() {
 	mini_base "$1"
 	commit_base "$1"
+	# What stands behind the @@ of a hunk depends on them.
+	[ ! -e "$base/.gitattributes" ] || cp "$base/.gitattributes" "$1/.git/info/attributes"
 	commit_series "$1" "$2"
 }
 

@@ -111,7 +111,7 @@ run_scenario() {
 	command="cd /root/kselftest/${s_program%/*} && exec ./${s_program##*/}"
 	for line in ${test:-${s_tests//,/ }}; do command+=" -t $line"; done
 	command+=" ${s_args//,/ }"
-	[ "$factor" -eq 1 ] || command="export OOM_REAPER_SLOW=$factor; $command"
+	[ "$factor" -eq 1 ] || command="export OOM_REAPER_SLOW=$factor OOM_REAPER_RACES=1; $command"
 	[ -z "$test_seconds" ] || command="export OOM_STORM_SECONDS=$test_seconds; $command"
 	run_guest "test-$name" "$kernel" "$command"
 	said=$log/test-$name-$kernel.said
