@@ -5,20 +5,33 @@
 . "$top/lab.d/save-commits.sh"
 # shellcheck source=lab.d/export.sh
 . "$top/lab.d/export.sh"
+# shellcheck source=lab.d/readme.sh
+. "$top/lab.d/readme.sh"
+# shellcheck source=lab.d/deb-test.sh
+. "$top/lab.d/deb-test.sh"
 
 check_names() {
 	printf '%s\n' lab.shellcheck lab.input lab.save lab.timeline lab.verdicts series.owners series.applies series.roundtrip \
-		series.mailable series.checkpatch source.warnings source.sparse series.steps
+		series.mailable series.checkpatch source.warnings source.sparse series.ways series.maintainers series.docs \
+		lab.readme lab.demo series.steps series.boots lab.deb
 }
 
-check_is_quick() { [ "$1" != series.steps ]; }
+# quick, all (with --all and --rest only), or named: a quarter of an hour, and
+# run only when asked for by its own name.
+check_kind() {
+	case $1 in
+	lab.deb | series.boots) echo named ;;
+	lab.readme | lab.demo | series.ways | series.maintainers | series.docs | series.steps) echo all ;;
+	*) echo quick ;;
+	esac
+}
 
 run_check() {
 	local name=$1 out status=0 start=$SECONDS
 
 	say "$name"
 	case $name in
-	source.*) prepare_kernel patched ;;
+	source.* | lab.readme) prepare_kernel patched ;;
 	*) fetch_base ;;
 	esac
 	out=$log/check-$name.out
@@ -100,7 +113,7 @@ check_lab_input() {
 	: >"$work/plain"
 	expect_refusal -- biuld
 	expect_refusal -- --no-such-option
-	for call in demo test build boot bench series tree save; do
+	for call in demo test build boot bench series tree save deb; do
 		expect_refusal -- "$call" --no-such-option
 		"$top/lab" "$call" --help >"$work/help" 2>&1 && grep -q "^usage: lab $call" "$work/help" || {
 			echo "lab $call --help: no usage"
@@ -124,6 +137,10 @@ check_lab_input() {
 	expect_refusal -- bench --runs 0
 	expect_refusal -- series "$work/text"
 	expect_refusal -- series one two
+	expect_refusal -- deb one two
+	expect_refusal -- deb --config huge
+	expect_refusal CONFIG="$work/nothing" -- deb
+	expect_refusal CONFIG="$work/text" -- deb
 	expect_refusal LAB_ACCEL=hvf -- build stock
 	expect_refusal LAB_JOBS=many -- build stock
 	expect_refusal KERNEL_SOURCE="$work/nothing" -- build stock
@@ -380,6 +397,64 @@ check_series_checkpatch() {
 	return $bad
 }
 
+# get_maintainer.pl knows whom each patch is for, and the entry of the series
+# in MAINTAINERS has all of our own files.
+check_series_maintainers() {
+	local file pattern known bad=0
+
+	needs_series
+	scratch
+	need perl:perl
+	export_series "$work/out" '' || return
+	owners "$work/owners" || return
+	mini_repo "$work/ours" "$work/owners" || return
+	for file in "$work/out"/[0-9]*.patch; do
+		[[ $file != */0000-* ]] || continue
+		(cd "$base" && perl scripts/get_maintainer.pl --no-git --no-git-fallback --mpath "$work/ours/MAINTAINERS" "$file") \
+			>"$work/said" 2>&1 && grep -qE '\((maintainer|supporter):' "$work/said" && grep -q '^linux-mm@' "$work/said" || {
+			echo "get_maintainer.pl on ${file##*/}:"
+			cat "$work/said"
+			bad=1
+		}
+	done
+	awk '/^OOM REAPER$/ { ours = 1 } /^$/ { ours = 0 } ours && $1 == "F:" { print $2 }' "$work/ours/MAINTAINERS" >"$work/patterns"
+	while read -r file; do
+		known=
+		while read -r pattern; do
+			[[ $file != "$pattern" && ($pattern != */ || $file != "$pattern"*) ]] || known=1
+		done <"$work/patterns"
+		[ -n "$known" ] || {
+			echo "$file is not in MAINTAINERS' entry OOM REAPER"
+			bad=1
+		}
+	done < <(cut -d' ' -f2 "$work/owners")
+	return $bad
+}
+
+# The kernel's own documentation build has nothing to say about our pages.
+check_series_docs() {
+	local page bad=0
+
+	needs_series
+	scratch
+	need make:make python3:python3 sphinx-build:python3-sphinx
+	update_patched
+	PYTHONDONTWRITEBYTECODE=1 make -C "$build/patched" htmldocs SPHINXDIRS=admin-guide/mm O="$work/docs" >"$work/said" 2>&1 || {
+		tail -n 20 "$work/said"
+		return 1
+	}
+	for page in $({ own_files && for p in $(series_list); do patch_touches "$patches/$p"; done; } |
+		grep '^Documentation/admin-guide/mm/.*\.rst$' | sort -u); do
+		! grep -F "$page:" "$work/said" || bad=1
+		page=${page#Documentation/}
+		[ -s "$work/docs/Documentation/output/${page%.rst}.html" ] || {
+			echo "no page of $page"
+			bad=1
+		}
+	done
+	return $bad
+}
+
 # "PATH LINE" for each line of the kernel's files that the series wrote.
 added_lines() {
 	local path
@@ -459,4 +534,37 @@ check_series_steps() {
 			return 1
 		fi
 	done
+}
+
+# Steps that bring something of their own are booted, and that is tried: words of
+# the patch's name, and a scenario.
+step_samples='reap-under-the-locks:mrelease hand-victims-over:burst sleep-until-victims-make-progress:memcg low-orders-fail:alloc'
+
+check_series_boots() {
+	local sample n
+
+	needs_series
+	make_initramfs die
+	# What the check builds itself is not to be built as the whole series is.
+	prepared=([guest]=1 [steps]=1)
+	failed=0
+	for sample in $step_samples; do
+		n=$(series_list | grep -n -m1 -- "${sample%:*}" | cut -d: -f1)
+		[ -n "$n" ] || {
+			echo "no patch of the series has the words ${sample%:*}"
+			return 1
+		}
+		echo "step $n, $(series_list | sed -n "${n}p"):"
+		update_tree "$build/steps" "$n"
+		kernel_config steps
+		kernel_make steps bzImage modules >"$log/step-$n.log" 2>&1 || {
+			grep -E -m 10 'error:|Error ' "$log/step-$n.log"
+			return 1
+		}
+		rm -rf "$build/steps/o/.lab-modules"
+		kernel_make steps -s INSTALL_MOD_PATH="$build/steps/o/.lab-modules" modules_install >>"$log/step-$n.log" 2>&1
+		make_modules_archive steps
+		run_scenario "${sample#*:}" steps
+	done
+	[ "$failed" -eq 0 ]
 }

@@ -17,13 +17,15 @@ test_help() {
 		(series.roundtrip); without a name, all that fit into a quarter of an hour.
 
 		--all                          also what takes longer: the debug kernel, every
-		                               step of the series, the long scenarios
+		                               step of the series, the README's commands, the
+		                               long scenarios
 		--rest                         only what --all adds
 		--kernel stock|patched|debug   the kernel to boot (patched)
 		--seconds N                    how long a storm lasts (OOM_STORM_SECONDS)
 		--minutes N                    start no test later than that; what is left out
 		                               counts as skipped
-		--list                         the names, and what of it --all adds
+		--list                         the names, what of it --all adds, and what
+		                               runs only by its own name
 		--verbose                      what the tests print, too
 	H
 }
@@ -69,7 +71,7 @@ list_tests() {
 		done
 	done
 	for name in $(check_names); do
-		printf '%-36s %s\n' "$name" "$(check_is_quick "$name" || echo '--all')"
+		printf '%-36s %s\n' "$name" "$(check_kind "$name" | sed 's/quick//;s/all/--all/;s/named/by name/')"
 	done
 }
 
@@ -80,7 +82,8 @@ known() {
 	found=
 	for other in $(check_names); do
 		case $other in
-		"$name" | "$name".*) found+="check $other"$'\n' ;;
+		"$name") found+="check $other"$'\n' ;;
+		"$name".*) [ "$(check_kind "$other")" = named ] || found+="check $other"$'\n' ;;
 		esac
 	done
 	for other in $(scenario_names); do
@@ -160,11 +163,10 @@ plan_tests() {
 
 	if [ -z "$kernel" ]; then
 		for name in $(check_names); do
-			if check_is_quick "$name"; then
-				[ "$which" = rest ] || echo "check $name"
-			elif [ "$which" != quick ]; then
-				echo "check $name"
-			fi
+			case $(check_kind "$name") in
+			quick) [ "$which" = rest ] || echo "check $name" ;;
+			all) [ "$which" = quick ] || echo "check $name" ;;
+			esac
 		done
 	fi
 	for name in $(scenario_names); do
