@@ -562,7 +562,7 @@ check_series_boots() {
 			return 1
 		}
 		rm -rf "$build/steps/o/.lab-modules"
-		kernel_make steps -s INSTALL_MOD_PATH="$build/steps/o/.lab-modules" modules_install >>"$log/step-$n.log" 2>&1
+		install_modules steps >>"$log/step-$n.log" 2>&1 || return
 		make_modules_archive steps
 		run_scenario "${sample#*:}" steps
 	done

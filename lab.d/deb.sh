@@ -53,16 +53,12 @@ own_keys() {
 }
 
 deb_make() {
-	local out=$1 cc=gcc
+	local out=$1
 
 	shift
-	if command -v ccache >/dev/null; then
-		cc='ccache gcc'
-		export CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=$build
-	fi
-	make -C "$build/patched" O="$out" ARCH=x86_64 CC="$cc" LOCALVERSION=+oomr \
-		KDEB_SOURCENAME=linux-oomr KDEB_PKGVERSION="$(base_version)-1" KDEB_CHANGELOG_DIST=unstable \
-		DEB_BUILD_PROFILES=pkg.linux-oomr.nokerneldbg DEBEMAIL="${DEBEMAIL:-root@localhost}" -j"$jobs" "$@"
+	make_in "$build/patched" "$out" LOCALVERSION=+oomr KDEB_SOURCENAME=linux-oomr \
+		KDEB_PKGVERSION="$(base_version)-1" KDEB_CHANGELOG_DIST=unstable \
+		DEB_BUILD_PROFILES=pkg.linux-oomr.nokerneldbg DEBEMAIL="${DEBEMAIL:-root@localhost}" "$@"
 }
 
 cmd_deb() {

@@ -35,18 +35,33 @@ kernel_fragments() {
 	[ "$1" != debug ] || printf '%s\n' "$top/lab.d/config/debug.config"
 }
 
-kernel_make() {
-	local kind=$1 cc=gcc
+# make_in TREE OUT ARGUMENT...
+make_in() {
+	local tree=$1 out=$2 cc=gcc
 
-	shift
+	shift 2
 	if command -v ccache >/dev/null; then
 		cc='ccache gcc'
 		export CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=$build
 	fi
+	make -C "$tree" O="$out" ARCH=x86_64 CC="$cc" -j"$jobs" "$@"
+}
+
+kernel_make() {
+	local kind=$1
+
+	shift
 	# The same source gives the same kernel, whoever builds it.
-	make -C "$(kernel_tree "$kind")" O="$(kernel_out "$kind")" ARCH=x86_64 CC="$cc" \
-		LOCALVERSION="-$kind" KBUILD_BUILD_USER=lab KBUILD_BUILD_HOST=lab \
-		KBUILD_BUILD_TIMESTAMP='1970-01-01' -j"$jobs" "$@"
+	make_in "$(kernel_tree "$kind")" "$(kernel_out "$kind")" LOCALVERSION="-$kind" KBUILD_BUILD_USER=lab \
+		KBUILD_BUILD_HOST=lab KBUILD_BUILD_TIMESTAMP='1970-01-01' "$@"
+}
+
+# install_modules KIND [M=FOLDER]: into .lab-modules, for make_modules_archive.
+install_modules() {
+	local kind=$1
+
+	shift
+	kernel_make "$kind" -s INSTALL_MOD_PATH="$(kernel_out "$kind")/.lab-modules" "$@" modules_install
 }
 
 # Of an option that two fragments name, the last one counts.
@@ -126,8 +141,7 @@ build_test_module() {
 	mkdir -p "$dir"
 	cp "$repo/lib/test_oom.c" "$dir/"
 	printf 'obj-m := test_oom.o\n' >"$dir/Kbuild"
-	kernel_make stock M="$dir" modules &&
-		kernel_make stock -s M="$dir" INSTALL_MOD_PATH="$(kernel_out stock)/.lab-modules" modules_install
+	kernel_make stock M="$dir" modules && install_modules stock M="$dir"
 }
 
 # build_kernel KIND: bzImage and modules, incrementally.
@@ -156,7 +170,7 @@ build_kernel() {
 	[ -e "$out/.lab-total" ] || printf '%s\n' "$built" >"$out/.lab-total"
 	rm -rf "$out/.lab-modules"
 	if [ -s "$out/modules.order" ]; then
-		kernel_make "$kind" -s INSTALL_MOD_PATH="$out/.lab-modules" modules_install >>"$log/build-$kind.log" 2>&1 ||
+		install_modules "$kind" >>"$log/build-$kind.log" 2>&1 ||
 			die "the $kind kernel's modules cannot be installed: see $log/build-$kind.log"
 	fi
 	if [ "$kind" = stock ]; then
