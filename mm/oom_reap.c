@@ -59,8 +59,9 @@
 #define REAP_CHUNK_NS		(5 * NSEC_PER_MSEC)
 
 /*
- * A SCHED_FIFO thread lets the others on its CPU run for a millisecond each 20.
- * cond_resched() does nothing for them.
+ * A SCHED_FIFO thread lets the others on its CPU run for a millisecond each 20,
+ * and when they have been told of memory: whoever has run out of it woke the
+ * reaper, most likely on its own CPU.  cond_resched() does nothing for them.
  */
 #define REAP_BURST_NS	(20 * NSEC_PER_MSEC)
 #define REAP_PAUSE_NS	NSEC_PER_MSEC
@@ -189,14 +190,15 @@ static bool exit_mmap_done(struct oom_reap *reap)
 
 /*
  * Let others run, and writers of mmap_lock in.
+ * @told: those who wait for memory have been told of some
  *
  * Returns false if the address space is not to be had any more.
  */
-static bool reap_relax(struct oom_reap *reap)
+static bool reap_relax(struct oom_reap *reap, bool told)
 {
 	bool contended = reap->mmap_locked && mmap_lock_is_contended(reap->mm);
 	u64 busy_ns = ktime_get_ns() - reap->busy_since_ns;
-	bool pause = rt_task(current) && busy_ns >= REAP_BURST_NS &&
+	bool pause = rt_task(current) && (told || busy_ns >= REAP_BURST_NS) &&
 		     !single_task_running();
 	ktime_t pause_ns = REAP_PAUSE_NS;
 
@@ -259,9 +261,10 @@ static unsigned long reap_step(struct oom_reap *reap, unsigned long start,
 		start_ns = ktime_get_ns();
 		if (!reap_range(reap, vma, start, last + 1))
 			reap->incomplete = true;
+		/* What is less than a chunk does not tell how long one takes */
 		if (ktime_get_ns() - start_ns > REAP_CHUNK_NS)
 			*chunk = max(*chunk / 2, REAP_CHUNK_MIN);
-		else
+		else if (last + 1 - start == *chunk)
 			*chunk = min(*chunk * 2, REAP_CHUNK_MAX);
 	}
 	oom_reap_unlock_vma(reap, vma);
@@ -272,14 +275,15 @@ static unsigned long reap_step(struct oom_reap *reap, unsigned long start,
  * Tell those who wait for memory of the first batch, and then each time as much
  * again has been freed.
  */
-static void tell_progress(struct oom_reap *reap)
+static bool tell_progress(struct oom_reap *reap)
 {
 	unsigned long nr_new = reap->nr_pages - reap->nr_told;
 
-	if (nr_new >= clamp(reap->nr_told, PROGRESS_MIN, PROGRESS_MAX)) {
-		reap->nr_told = reap->nr_pages;
-		oom_gave_memory();
-	}
+	if (nr_new < clamp(reap->nr_told, PROGRESS_MIN, PROGRESS_MAX))
+		return false;
+	reap->nr_told = reap->nr_pages;
+	oom_gave_memory();
+	return true;
 }
 
 /* Reap what can be reaped, from the highest address down */
@@ -291,8 +295,7 @@ static void reap_vmas(struct oom_reap *reap)
 
 	while (limit && prev_mapped(reap->mm, limit, &start, &last, &reapable)) {
 		limit = reapable ? reap_step(reap, start, last, &chunk) : start;
-		tell_progress(reap);
-		if (!reap_relax(reap)) {
+		if (!reap_relax(reap, tell_progress(reap))) {
 			reap->incomplete = true;
 			return;
 		}
