@@ -219,6 +219,16 @@ static bool reap_relax(struct oom_reap *reap, bool told)
 }
 
 /*
+ * Has a VMA no page of its own, like the guard of a stack, or what was reserved
+ * and never used?  A fault that is just about to map the first one may be missed.
+ * That page, too, goes when the victim exits.
+ */
+static bool never_written(struct vm_area_struct *vma)
+{
+	return vma_is_anonymous(vma) && !READ_ONCE(vma->anon_vma);
+}
+
+/*
  * Find the last address below @limit that is mapped, and where its VMA starts.
  * Without a lock on the VMA, but whether it may be reaped does not change.
  */
@@ -231,7 +241,7 @@ static bool prev_mapped(struct mm_struct *mm, unsigned long limit,
 
 	rcu_read_lock();
 	vma = mas_find_rev(&mas, 0);
-	*reapable = vma && oom_reapable_vma(vma);
+	*reapable = vma && oom_reapable_vma(vma) && !never_written(vma);
 	rcu_read_unlock();
 
 	*start = mas.index;
