@@ -127,6 +127,23 @@ void oom_keep_add(struct oom_keep *keep, unsigned long start,
 }
 
 /**
+ * oom_keep_offer() - keep a range of addresses if there is ample room for it
+ * @keep: the table
+ * @start: the first address
+ * @end: the first address behind it
+ *
+ * For what is better kept than reaped, but must not have others rounded out.
+ *
+ * Context: any.
+ */
+void oom_keep_offer(struct oom_keep *keep, unsigned long start,
+		    unsigned long end)
+{
+	if (keep->nr < keep->max / 4 && keep->granule == PAGE_SIZE)
+		oom_keep_add(keep, start, end);
+}
+
+/**
  * oom_keep_gap() - find what need not be kept of a range of addresses
  * @keep: the table
  * @start: in: where to look from; out: where the first such part begins

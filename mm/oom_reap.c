@@ -109,17 +109,20 @@ static void reap_unlock(struct oom_reap *reap)
 	reap->mm_pinned = false;
 }
 
-/*
- * A range that ends within a huge page would split it.  That may wait for an
- * mmu notifier, and frees nothing: what is kept of the page keeps all of it.
- * The locks held keep khugepaged from making new ones.
+/**
+ * oom_reap_huge_at() - is there a huge page at an address?
+ * @mm: the address space
+ * @addr: the address
+ *
+ * Context: The VMA at @addr is locked with oom_reap_lock_vma(), which keeps
+ * khugepaged from making new ones.
+ * Return: true if there is one, present or not.
  */
-static bool within_huge_page(struct mm_struct *mm, unsigned long addr)
+bool oom_reap_huge_at(struct mm_struct *mm, unsigned long addr)
 {
 	pmd_t *pmd, pmdval;
 
-	if (!IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) ||
-	    IS_ALIGNED(addr, PMD_SIZE))
+	if (!IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE))
 		return false;
 
 	pmd = mm_find_pmd(mm, addr);
@@ -129,6 +132,15 @@ static bool within_huge_page(struct mm_struct *mm, unsigned long addr)
 	return !pmd_none(pmdval) &&
 	       (pmd_trans_huge(pmdval) || is_swap_pmd(pmdval) ||
 		pmd_devmap(pmdval));
+}
+
+/*
+ * A range that ends within a huge page would split it.  That may wait for an
+ * mmu notifier, and frees nothing: what is kept of the page keeps all of it.
+ */
+static bool within_huge_page(struct mm_struct *mm, unsigned long addr)
+{
+	return !IS_ALIGNED(addr, PMD_SIZE) && oom_reap_huge_at(mm, addr);
 }
 
 /* Returns false if an mmu notifier would have to wait */
@@ -357,10 +369,10 @@ enum oom_reap_result oom_reap_mm(struct oom_reap *reap)
 	int pid = task_pid_nr(reap->victim);
 	u64 start_ns = ktime_get_ns();
 	enum oom_reap_result result;
-	unsigned long nr_kept;
 
 	reap->nr_pages = 0;
 	reap->nr_told = 0;
+	reap->for_futexes = false;
 	reap->vma_locks = false;
 	reap->incomplete = false;
 
@@ -375,11 +387,9 @@ enum oom_reap_result oom_reap_mm(struct oom_reap *reap)
 	if (reap->nr_pages != reap->nr_told)
 		oom_gave_memory();
 
-	if (result == OOM_REAP_DONE || result == OOM_REAP_AGAIN) {
-		nr_kept = oom_keep_pages(&reap->keep);
-		if (nr_kept)
-			trace_futex_keep_reaping(pid, nr_kept);
-	}
+	if (reap->for_futexes &&
+	    (result == OOM_REAP_DONE || result == OOM_REAP_AGAIN))
+		trace_futex_keep_reaping(pid, oom_keep_pages(&reap->keep));
 	trace_finish_task_reaping(pid, reap->nr_pages, ktime_get_ns() - start_ns,
 				  reap->vma_locks);
 	count_vm_events(OOM_REAPER_PAGES, reap->nr_pages);

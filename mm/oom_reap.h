@@ -71,6 +71,8 @@ void oom_keep_init(struct oom_keep *keep, struct oom_keep_range *range,
 void oom_keep_reset(struct oom_keep *keep);
 void oom_keep_add(struct oom_keep *keep, unsigned long start,
 		  unsigned long end);
+void oom_keep_offer(struct oom_keep *keep, unsigned long start,
+		    unsigned long end);
 bool oom_keep_gap(const struct oom_keep *keep, unsigned long *start,
 		  unsigned long *end);
 unsigned long oom_keep_pages(const struct oom_keep *keep);
@@ -101,6 +103,7 @@ enum oom_reap_result {
  * @busy_since_ns: when this task last let others run
  * @keep: what is left for exit_robust_list()
  * @nr_pages: out: anonymous pages unmapped
+ * @for_futexes: out: robust futexes need something of what was kept
  * @vma_locks: out: mmap_lock was not to be had, the VMAs' own locks were used
  * @mmap_locked: mmap_lock is held for read
  * @mm_pinned: a reference to mm_users is held
@@ -115,6 +118,7 @@ struct oom_reap {
 	struct oom_keep keep;
 
 	unsigned long nr_pages;
+	bool for_futexes;
 	bool vma_locks;
 
 	bool mmap_locked;
@@ -126,6 +130,7 @@ struct oom_reap {
 extern bool oom_reap_vma_locks;
 
 enum oom_reap_result oom_reap_mm(struct oom_reap *reap);
+bool oom_reap_huge_at(struct mm_struct *mm, unsigned long addr);
 
 /**
  * oom_reap_lock_vma() - find a VMA, and keep it as it is

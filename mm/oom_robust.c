@@ -268,8 +268,30 @@ static void keep_user(struct oom_reap *reap, unsigned long addr, size_t len)
 	last = addr + len - 1;
 	if (last < addr)
 		return;
-	if (oom_reapable_at(reap->mm, addr) || oom_reapable_at(reap->mm, last))
+	if (oom_reapable_at(reap->mm, addr) ||
+	    oom_reapable_at(reap->mm, last)) {
 		oom_keep_add(&reap->keep, addr, last + 1);
+		reap->for_futexes = true;
+	}
+}
+
+/*
+ * A thread that holds no lock looks at the head of its list all the same, and
+ * then writes to clear_child_tid, on the same page as a rule.  That page saves it
+ * two faults and a page table, at the worst of times to ask for one.  It is not
+ * worth a huge page.
+ */
+static void keep_idle_head(struct oom_reap *reap, unsigned long addr)
+{
+	struct vm_area_struct *vma;
+
+	addr &= mm_untag_mask(reap->mm);
+	vma = oom_reap_lock_vma(reap, addr);
+	if (IS_ERR(vma))
+		return;
+	if (oom_reapable_vma(vma) && !oom_reap_huge_at(reap->mm, addr))
+		oom_keep_offer(&reap->keep, addr, addr + 1);
+	oom_reap_unlock_vma(reap, vma);
 }
 
 /**
@@ -360,8 +382,10 @@ static int keep_list(struct oom_reap *reap, unsigned long addr, bool compat,
 		return 0;
 
 	entry = head.next & ~LIST_PI;
-	if (!err && entry == addr && !head.pending)
+	if (!err && entry == addr && !head.pending) {
+		keep_idle_head(reap, addr);
 		return 0;
+	}
 
 	/* What cannot be read may be needed all the same */
 	keep_user(reap, addr, head.size);

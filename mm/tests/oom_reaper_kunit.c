@@ -157,6 +157,33 @@ static void keep_overflow_is_local(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, end, P(1UL << 16));
 }
 
+/* What is only offered takes no place that something else could need */
+static void keep_offers(struct kunit *test)
+{
+	const unsigned int max = 64;
+	struct oom_keep_range *range;
+	struct oom_keep keep;
+	unsigned int i;
+
+	range = kunit_kcalloc(test, max, sizeof(*range), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, range);
+	oom_keep_init(&keep, range, max);
+
+	for (i = 0; i < max; i++)
+		oom_keep_offer(&keep, P(2 * i), P(2 * i) + 1);
+	KUNIT_EXPECT_EQ(test, keep.nr, max / 4);
+	KUNIT_EXPECT_EQ(test, oom_keep_pages(&keep), max / 4UL);
+
+	for (i = 0; i < max; i++)
+		oom_keep_add(&keep, P(1000 + 2 * i), P(1000 + 2 * i) + 1);
+	KUNIT_EXPECT_GT(test, keep.granule, PAGE_SIZE);
+	oom_keep_reset(&keep);
+	oom_keep_add(&keep, P(1), P(2));
+	keep.granule = 2 * PAGE_SIZE;
+	oom_keep_offer(&keep, P(10), P(11));
+	KUNIT_EXPECT_EQ(test, keep.nr, 1U);
+}
+
 static void pause_schedule(struct kunit *test)
 {
 	unsigned int i;
@@ -342,6 +369,7 @@ static struct kunit_case oom_reaper_cases[] = {
 	KUNIT_CASE(keep_gaps),
 	KUNIT_CASE(keep_overflow),
 	KUNIT_CASE(keep_overflow_is_local),
+	KUNIT_CASE(keep_offers),
 	KUNIT_CASE(pause_schedule),
 	KUNIT_CASE(param_limits),
 	KUNIT_CASE(handover_loses_nothing),

@@ -226,6 +226,37 @@ TEST_F(account, futex_kept)
 	EXPECT_GE(8, probe_field(line, "pages"));
 }
 
+#define HUGE_PAGES	512
+
+/* A list with nothing on it: its head is worth a page, but not a huge one */
+static int idle_list_in_huge_page(struct victim *victim)
+{
+	struct robust_list_head *head;
+
+	head = (void *)victim_alloc(HUGE_PAGES * 4096, true);
+	if (!head)
+		return -errno;
+	head->list.next = &head->list;
+	head->futex_offset = sizeof(head->list);
+	head->list_op_pending = NULL;
+	return syscall(SYS_set_robust_list, head, sizeof(*head)) ? -errno : 0;
+}
+
+TEST_F(account, guard_idle_list)
+{
+	struct account *account = &self->account;
+
+	if (sysconf(_SC_PAGESIZE) != 4096 || probe_meminfo_kb("AnonHugePages") < 0)
+		SKIP(return, "no huge pages of 2 MB");
+	account->victim.body = idle_list_in_huge_page;
+	kill_it(_metadata, account, 1000);
+	EXPECT_EQ(1, account->change[REAPED]);
+	EXPECT_EQ(0, account->change[FUTEX_KEPT]);
+	EXPECT_EQ(0, probe_count(&account->trace, "futex_keep_reaping"));
+	EXPECT_LE(account->victim.mb * (PROBE_MB / 4096) + HUGE_PAGES,
+		  account->change[PAGES]);
+}
+
 /* With no way to get at it: the log, the counter and the event say so */
 TEST_F(account, gave_up)
 {
