@@ -109,31 +109,6 @@ static void reap_unlock(struct oom_reap *reap)
 	reap->mm_pinned = false;
 }
 
-/**
- * oom_reap_huge_at() - is there a huge page at an address?
- * @mm: the address space
- * @addr: the address
- *
- * Context: The VMA at @addr is locked with oom_reap_lock_vma(), which keeps
- * khugepaged from making new ones.
- * Return: true if there is one, present or not.
- */
-bool oom_reap_huge_at(struct mm_struct *mm, unsigned long addr)
-{
-	pmd_t *pmd, pmdval;
-
-	if (!IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE))
-		return false;
-
-	pmd = mm_find_pmd(mm, addr);
-	if (!pmd)
-		return false;
-	pmdval = pmdp_get_lockless(pmd);
-	return !pmd_none(pmdval) &&
-	       (pmd_trans_huge(pmdval) || is_swap_pmd(pmdval) ||
-		pmd_devmap(pmdval));
-}
-
 /*
  * A range that ends within a huge page would split it.  That may wait for an
  * mmu notifier, and frees nothing: what is kept of the page keeps all of it.

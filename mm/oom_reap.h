@@ -17,6 +17,8 @@
 #include <linux/rcupdate.h>
 #include <linux/spinlock.h>
 
+#include "internal.h"
+
 /**
  * struct oom_handover - mms on their way to the reaper
  * @slot: one mm
@@ -130,7 +132,6 @@ struct oom_reap {
 extern bool oom_reap_vma_locks;
 
 enum oom_reap_result oom_reap_mm(struct oom_reap *reap);
-bool oom_reap_huge_at(struct mm_struct *mm, unsigned long addr);
 
 /**
  * oom_reap_lock_vma() - find a VMA, and keep it as it is
@@ -171,6 +172,31 @@ static inline void oom_reap_unlock_vma(struct oom_reap *reap,
 {
 	if (!reap->mmap_locked)
 		vma_end_read(vma);
+}
+
+/**
+ * oom_reap_huge_at() - is there a huge page at an address?
+ * @mm: the address space
+ * @addr: the address
+ *
+ * Context: The VMA at @addr is locked with oom_reap_lock_vma(), which keeps
+ * khugepaged from making new ones.
+ * Return: true if there is one, present or not.
+ */
+static inline bool oom_reap_huge_at(struct mm_struct *mm, unsigned long addr)
+{
+	pmd_t *pmd, pmdval;
+
+	if (!IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE))
+		return false;
+
+	pmd = mm_find_pmd(mm, addr);
+	if (!pmd)
+		return false;
+	pmdval = pmdp_get_lockless(pmd);
+	return !pmd_none(pmdval) &&
+	       (pmd_trans_huge(pmdval) || is_swap_pmd(pmdval) ||
+		pmd_devmap(pmdval));
 }
 
 /**
