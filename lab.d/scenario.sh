@@ -24,10 +24,10 @@ scenario() {
 	read -r -a words <<<"${line:-$1 oom_reaper/$1}"
 	s_name=$1 s_program=${words[1]}
 	s_mem=512 s_smp=2 s_nodes=1 s_swap='' s_zram='' s_cgroup=v2 s_cmdline='' s_timeout=120
-	s_tests='' s_args='' s_stress='' s_kind=quick s_debug=yes
+	s_tests='' s_seconds='' s_stress='' s_kind=quick s_debug=yes
 	for word in "${words[@]:2}"; do
 		case ${word%%=*} in
-		mem | smp | nodes | swap | zram | cgroup | cmdline | timeout | tests | args | stress | kind | debug)
+		mem | smp | nodes | swap | zram | cgroup | cmdline | timeout | tests | seconds | stress | kind | debug)
 			printf -v "s_${word%%=*}" '%s' "${word#*=}"
 			;;
 		*) die "lab.d/scenarios: $1 has \"$word\", which means nothing" ;;
@@ -86,7 +86,7 @@ read_kunit() {
 
 # run_scenario NAME KERNEL [TEST]
 run_scenario() {
-	local name=$1 kernel=$2 test=${3:-} label=$1 command status detail line start=$SECONDS factor=1 said
+	local name=$1 kernel=$2 test=${3:-} label=$1 command status detail line start=$SECONDS factor=1 said seconds
 
 	scenario "$name"
 	prepare_kernel "$kernel"
@@ -98,7 +98,8 @@ run_scenario() {
 	# KASAN's shadow takes an eighth, its quarantine and lockdep some more.
 	[ "$kernel" != debug ] || g_mem=$((s_mem + 256))
 	[ "$s_stress" != yes ] || { make_stress_archive && g_stress=1; }
-	[ -z "$test_seconds" ] || g_timeout=$((g_timeout + test_seconds))
+	seconds=${test_seconds:-$s_seconds}
+	g_timeout=$((g_timeout + seconds))
 	say "$label: $g_mem MB, $g_smp CPUs${s_nodes:+, $s_nodes node(s)}, kernel $kernel"
 	if [ "$s_program" = kunit ]; then
 		run_kunit "$label" "$kernel"
@@ -110,9 +111,8 @@ run_scenario() {
 	fi
 	command="cd /root/kselftest/${s_program%/*} && exec ./${s_program##*/}"
 	for line in ${test:-${s_tests//,/ }}; do command+=" -t $line"; done
-	command+=" ${s_args//,/ }"
 	[ "$factor" -eq 1 ] || command="export OOM_REAPER_SLOW=$factor OOM_REAPER_RACES=1; $command"
-	[ -z "$test_seconds" ] || command="export OOM_STORM_SECONDS=$test_seconds; $command"
+	[ -z "$seconds" ] || command="export OOM_STORM_SECONDS=$seconds; $command"
 	run_guest "test-$name" "$kernel" "$command"
 	said=$log/test-$name-$kernel.said
 	rm -f "$said"

@@ -171,11 +171,10 @@ plan_tests() {
 	fi
 	for name in $(scenario_names); do
 		scenario "$name"
-		if [ "$s_kind" = quick ]; then
-			[ "$which" = rest ] || echo "scenario $name"
-		elif [ "$which" != quick ]; then
-			echo "scenario $name"
-		fi
+		case $s_kind in
+		quick) [ "$which" = rest ] || echo "scenario $name" ;;
+		all) [ "$which" = quick ] || echo "scenario $name" ;;
+		esac
 	done
 	if [ -z "$kernel" ] && [ "$which" != quick ]; then
 		for name in $(scenario_names); do
@@ -183,4 +182,9 @@ plan_tests() {
 			[ "$s_debug" = no ] || echo "debug $name"
 		done
 	fi
+	[ "$which" != quick ] || return 0
+	for name in $(scenario_names); do
+		scenario "$name"
+		[ "$s_kind" != last ] || echo "scenario $name"
+	done
 }

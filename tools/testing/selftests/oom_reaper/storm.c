@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "cgroup.h"
+#include "leaks.h"
 #include "scene.h"
 
 #define SLOTS		5
@@ -283,45 +284,6 @@ static struct locks *make_locks(void)
 			return NULL;
 	}
 	return locks;
-}
-
-/* Return: free memory in kB once all is at rest */
-static long settle(void)
-{
-	static const char * const cache[] = {
-		"mm_struct", "task_struct", "vm_area_struct", "anon_vma",
-		"anon_vma_chain", "signal_cache", "filp",
-	};
-	char path[96];
-	unsigned int i;
-
-	probe_write("/proc/sys/vm/drop_caches", "3");
-	/* Takes in the free pages of the CPUs */
-	probe_write("/proc/sys/vm/compact_memory", "1");
-	for (i = 0; i < ARRAY_SIZE(cache); i++) {
-		snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink",
-			 cache[i]);
-		probe_write(path, "1");
-	}
-	/* Swap space is memory that has only gone elsewhere */
-	return probe_free_kb() + probe_meminfo_kb("SwapFree");
-}
-
-/* Return: how many objects are in use, -1 if that is not known */
-static long slab_objects(const char *cache)
-{
-	char line[256];
-	size_t len = strlen(cache);
-	FILE *file = fopen("/proc/slabinfo", "re");
-	long active = -1;
-
-	if (!file)
-		return -1;
-	while (active < 0 && fgets(line, sizeof(line), file))
-		if (!strncmp(line, cache, len) && line[len] == ' ')
-			active = strtol(line + len, NULL, 10);
-	fclose(file);
-	return active;
 }
 
 static void start_one(struct storm *storm, struct slot *slot)
@@ -822,61 +784,21 @@ static bool still_answers(void)
 	       WIFEXITED(status) && !WEXITSTATUS(status);
 }
 
-/* Within eight megabytes and a few processes */
-static bool nothing_leaked(long free_kb, long mms, long tasks)
-{
-	long free_now, mms_now, tasks_now;
-	bool same;
-
-	probe_wait((free_now = settle(),
-		    mms_now = slab_objects("mm_struct"),
-		    tasks_now = slab_objects("task_struct"),
-		    same = free_now >= free_kb - 8 * 1024 &&
-			   mms_now <= mms + 8 && tasks_now <= tasks + 16),
-		   10000);
-	ksft_print_msg("before: %ld kB free, %ld mm_struct, %ld task_struct\n",
-		       free_kb, mms, tasks);
-	ksft_print_msg("after: %ld kB free, %ld mm_struct, %ld task_struct\n",
-		       free_now, mms_now, tasks_now);
-	return same;
-}
-
-#define KMEMLEAK	"/sys/kernel/debug/kmemleak"
-
-/* What is not referenced now is old news */
-static void forget_leaks(void)
-{
-	if (!probe_write(KMEMLEAK, "scan"))
-		probe_write(KMEMLEAK, "clear");
-}
-
-/*
- * What the kernel itself takes for leaked. It reports nothing younger than five
- * seconds, and what one scan sees can be on its way from here to there.
- */
 static void judge_kmemleak(void)
 {
 	char report[4096];
-	int i, err;
+	int ret = leaks_kmemleak(report, sizeof(report));
 
-	for (i = 0; i < 3; i++) {
-		probe_sleep_ms(6000);
-		err = probe_write(KMEMLEAK, "scan");
-		/* It gives up for good when it gets no memory for itself */
-		if (err) {
-			ksft_test_result_skip("kmemleak: %s\n", strerror(-err));
-			return;
-		}
-		if (probe_read(KMEMLEAK, report, sizeof(report)) <= 0) {
-			ksft_test_result_pass("kmemleak\n");
-			return;
-		}
+	if (ret < 0) {
+		ksft_test_result_skip("kmemleak: %s\n", strerror(-ret));
+		return;
 	}
-	show_complaint(report);
-	ksft_test_result_fail("kmemleak\n");
+	if (ret)
+		show_complaint(report);
+	ksft_test_result(!ret, "kmemleak\n");
 }
 
-static void judge(struct storm *storm, long free_kb, long mms, long tasks)
+static void judge(struct storm *storm, const struct leaks *leaks)
 {
 	int i;
 
@@ -917,7 +839,7 @@ static void judge(struct storm *storm, long free_kb, long mms, long tasks)
 	ksft_test_result(!storm->params_refused, "parameters: %ld changed, %ld refused\n",
 			 storm->params, storm->params_refused);
 	tear_down(storm);
-	ksft_test_result(nothing_leaked(free_kb, mms, tasks), "leaks\n");
+	ksft_test_result(leaks_none(leaks), "leaks\n");
 	judge_kmemleak();
 	ksft_test_result(still_answers(), "the machine still answers\n");
 	if (*storm->complaint)
@@ -928,9 +850,9 @@ static void judge(struct storm *storm, long free_kb, long mms, long tasks)
 int main(int argc, char **argv)
 {
 	static struct storm storm;
+	static struct leaks leaks;
 	long seconds = probe_env("OOM_STORM_SECONDS", 30);
 	long seed = probe_env("OOM_REAPER_SEED", 0);
-	long free_kb, mms, tasks;
 	bool stress = true;
 	char parent[64], printk[64] = "";
 	int i, err;
@@ -964,12 +886,7 @@ int main(int argc, char **argv)
 	snprintf(parent, sizeof(parent), "/proc/%d/oom_score_adj", getppid());
 	probe_write(parent, "-900");
 
-	forget_leaks();
-	settle();
-	probe_sleep_ms(500);
-	free_kb = settle();
-	mms = slab_objects("mm_struct");
-	tasks = slab_objects("task_struct");
+	leaks_begin(&leaks);
 	err = set_up(&storm);
 	if (err == -ENODEV)
 		ksft_exit_skip("no FUSE\n");
@@ -979,7 +896,7 @@ int main(int argc, char **argv)
 		start_stress(&storm, seconds);
 	rage(&storm, seconds);
 	calm_down(&storm);
-	judge(&storm, free_kb, mms, tasks);
+	judge(&storm, &leaks);
 	probe_write("/proc/sys/vm/oom_dump_tasks", "1");
 	probe_write(PRINTK, printk);
 	ksft_finished();
