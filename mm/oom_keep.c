@@ -127,20 +127,24 @@ void oom_keep_add(struct oom_keep *keep, unsigned long start,
 }
 
 /**
- * oom_keep_offer() - keep a range of addresses if there is ample room for it
- * @keep: the table
+ * oom_keep_offer() - keep a range of addresses if that costs no more than that
+ * @keep: the table, with all in it that has to be kept
  * @start: the first address
  * @end: the first address behind it
  *
- * For what is better kept than reaped, but must not have others rounded out.
+ * For what is better kept than reaped, but is not worth to have others rounded
+ * out.
  *
  * Context: any.
+ * Return: false if there is no room.
  */
-void oom_keep_offer(struct oom_keep *keep, unsigned long start,
+bool oom_keep_offer(struct oom_keep *keep, unsigned long start,
 		    unsigned long end)
 {
-	if (keep->nr < keep->max / 4 && keep->granule == PAGE_SIZE)
-		oom_keep_add(keep, start, end);
+	if (keep->nr == keep->max || keep->granule != PAGE_SIZE)
+		return false;
+	oom_keep_add(keep, start, end);
+	return true;
 }
 
 /**

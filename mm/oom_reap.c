@@ -59,11 +59,13 @@
 #define REAP_CHUNK_NS		(5 * NSEC_PER_MSEC)
 
 /*
- * A SCHED_FIFO thread lets the others on its CPU run for a millisecond each 20,
- * and when they have been told of memory: whoever has run out of it woke the
- * reaper, most likely on its own CPU.  cond_resched() does nothing for them.
+ * A SCHED_FIFO thread lets the others on its CPU run for a millisecond each 20.
+ * cond_resched() does nothing for them.  If they have been told of memory they
+ * need not wait for that long: whoever has run out of it woke the reaper, most
+ * likely on its own CPU.
  */
 #define REAP_BURST_NS	(20 * NSEC_PER_MSEC)
+#define REAP_TOLD_NS	NSEC_PER_MSEC
 #define REAP_PAUSE_NS	NSEC_PER_MSEC
 
 /* How many freed pages are worth waking those who wait for memory */
@@ -112,10 +114,23 @@ static void reap_unlock(struct oom_reap *reap)
 /*
  * A range that ends within a huge page would split it.  That may wait for an
  * mmu notifier, and frees nothing: what is kept of the page keeps all of it.
+ * The locks held keep khugepaged from making new ones.
  */
 static bool within_huge_page(struct mm_struct *mm, unsigned long addr)
 {
-	return !IS_ALIGNED(addr, PMD_SIZE) && oom_reap_huge_at(mm, addr);
+	pmd_t *pmd, pmdval;
+
+	if (!IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) ||
+	    IS_ALIGNED(addr, PMD_SIZE))
+		return false;
+
+	pmd = mm_find_pmd(mm, addr);
+	if (!pmd)
+		return false;
+	pmdval = pmdp_get_lockless(pmd);
+	return !pmd_none(pmdval) &&
+	       (pmd_trans_huge(pmdval) || is_swap_pmd(pmdval) ||
+		pmd_devmap(pmdval));
 }
 
 /* Returns false if an mmu notifier would have to wait */
@@ -185,8 +200,8 @@ static bool reap_relax(struct oom_reap *reap, bool told)
 {
 	bool contended = reap->mmap_locked && mmap_lock_is_contended(reap->mm);
 	u64 busy_ns = ktime_get_ns() - reap->busy_since_ns;
-	bool pause = rt_task(current) && (told || busy_ns >= REAP_BURST_NS) &&
-		     !single_task_running();
+	bool pause = rt_task(current) && !single_task_running() &&
+		     busy_ns >= (told ? REAP_TOLD_NS : REAP_BURST_NS);
 	ktime_t pause_ns = REAP_PAUSE_NS;
 
 	cond_resched();
@@ -207,8 +222,8 @@ static bool reap_relax(struct oom_reap *reap, bool told)
 
 /*
  * Has a VMA no page of its own, like the guard of a stack, or what was reserved
- * and never used?  A fault that is just about to map the first one may be missed.
- * That page, too, goes when the victim exits.
+ * and never used?  The page of a fault that is under way may be missed.  It goes
+ * when the victim exits.
  */
 static bool never_written(struct vm_area_struct *vma)
 {
@@ -217,7 +232,8 @@ static bool never_written(struct vm_area_struct *vma)
 
 /*
  * Find the last address below @limit that is mapped, and where its VMA starts.
- * Without a lock on the VMA, but whether it may be reaped does not change.
+ * Without a lock on the VMA: whether it may be reaped does not change, and if it
+ * is written for the first time now that does not matter.
  */
 static bool prev_mapped(struct mm_struct *mm, unsigned long limit,
 			unsigned long *start, unsigned long *last,
@@ -347,7 +363,7 @@ enum oom_reap_result oom_reap_mm(struct oom_reap *reap)
 
 	reap->nr_pages = 0;
 	reap->nr_told = 0;
-	reap->for_futexes = false;
+	reap->nr_kept = 0;
 	reap->vma_locks = false;
 	reap->incomplete = false;
 
@@ -362,9 +378,9 @@ enum oom_reap_result oom_reap_mm(struct oom_reap *reap)
 	if (reap->nr_pages != reap->nr_told)
 		oom_gave_memory();
 
-	if (reap->for_futexes &&
+	if (reap->nr_kept &&
 	    (result == OOM_REAP_DONE || result == OOM_REAP_AGAIN))
-		trace_futex_keep_reaping(pid, oom_keep_pages(&reap->keep));
+		trace_futex_keep_reaping(pid, reap->nr_kept);
 	trace_finish_task_reaping(pid, reap->nr_pages, ktime_get_ns() - start_ns,
 				  reap->vma_locks);
 	count_vm_events(OOM_REAPER_PAGES, reap->nr_pages);

@@ -17,8 +17,6 @@
 #include <linux/rcupdate.h>
 #include <linux/spinlock.h>
 
-#include "internal.h"
-
 /**
  * struct oom_handover - mms on their way to the reaper
  * @slot: one mm
@@ -73,7 +71,7 @@ void oom_keep_init(struct oom_keep *keep, struct oom_keep_range *range,
 void oom_keep_reset(struct oom_keep *keep);
 void oom_keep_add(struct oom_keep *keep, unsigned long start,
 		  unsigned long end);
-void oom_keep_offer(struct oom_keep *keep, unsigned long start,
+bool oom_keep_offer(struct oom_keep *keep, unsigned long start,
 		    unsigned long end);
 bool oom_keep_gap(const struct oom_keep *keep, unsigned long *start,
 		  unsigned long *end);
@@ -105,7 +103,7 @@ enum oom_reap_result {
  * @busy_since_ns: when this task last let others run
  * @keep: what is left for exit_robust_list()
  * @nr_pages: out: anonymous pages unmapped
- * @for_futexes: out: robust futexes need something of what was kept
+ * @nr_kept: out: pages that were left for robust futexes
  * @vma_locks: out: mmap_lock was not to be had, the VMAs' own locks were used
  * @mmap_locked: mmap_lock is held for read
  * @mm_pinned: a reference to mm_users is held
@@ -120,7 +118,7 @@ struct oom_reap {
 	struct oom_keep keep;
 
 	unsigned long nr_pages;
-	bool for_futexes;
+	unsigned long nr_kept;
 	bool vma_locks;
 
 	bool mmap_locked;
@@ -172,31 +170,6 @@ static inline void oom_reap_unlock_vma(struct oom_reap *reap,
 {
 	if (!reap->mmap_locked)
 		vma_end_read(vma);
-}
-
-/**
- * oom_reap_huge_at() - is there a huge page at an address?
- * @mm: the address space
- * @addr: the address
- *
- * Context: The VMA at @addr is locked with oom_reap_lock_vma(), which keeps
- * khugepaged from making new ones.
- * Return: true if there is one, present or not.
- */
-static inline bool oom_reap_huge_at(struct mm_struct *mm, unsigned long addr)
-{
-	pmd_t *pmd, pmdval;
-
-	if (!IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE))
-		return false;
-
-	pmd = mm_find_pmd(mm, addr);
-	if (!pmd)
-		return false;
-	pmdval = pmdp_get_lockless(pmd);
-	return !pmd_none(pmdval) &&
-	       (pmd_trans_huge(pmdval) || is_swap_pmd(pmdval) ||
-		pmd_devmap(pmdval));
 }
 
 /**

@@ -361,7 +361,7 @@ static bool do_job(struct reaper *reaper, struct reaper_job *job)
 		wait_for_futex(job, result == OOM_REAP_FUTEX_LONG);
 		return true;
 	case OOM_REAP_DONE:
-		job->kept |= reap.for_futexes;
+		job->kept |= reap.nr_kept;
 		report_reaped(job);
 		wait_for_exit(job);
 		return true;
@@ -371,7 +371,7 @@ static bool do_job(struct reaper *reaper, struct reaper_job *job)
 			wait_for_exit(job);
 			return true;
 		}
-		job->kept |= reap.for_futexes;
+		job->kept |= reap.nr_kept;
 		break;
 	}
 

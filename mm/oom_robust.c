@@ -46,6 +46,9 @@
  */
 #define LIST_BUDGET	32768U
 
+/* How much of what is not on any list may stay */
+#define IDLE_PAGES	(SZ_2M >> PAGE_SHIFT)
+
 /* The lowest bit of a list pointer tells a priority-inheritance futex */
 #define LIST_PI		1UL
 
@@ -269,29 +272,8 @@ static void keep_user(struct oom_reap *reap, unsigned long addr, size_t len)
 	if (last < addr)
 		return;
 	if (oom_reapable_at(reap->mm, addr) ||
-	    oom_reapable_at(reap->mm, last)) {
+	    oom_reapable_at(reap->mm, last))
 		oom_keep_add(&reap->keep, addr, last + 1);
-		reap->for_futexes = true;
-	}
-}
-
-/*
- * A thread that holds no lock looks at the head of its list all the same, and
- * then writes to clear_child_tid, on the same page as a rule.  That page saves it
- * two faults and a page table, at the worst of times to ask for one.  It is not
- * worth a huge page.
- */
-static void keep_idle_head(struct oom_reap *reap, unsigned long addr)
-{
-	struct vm_area_struct *vma;
-
-	addr &= mm_untag_mask(reap->mm);
-	vma = oom_reap_lock_vma(reap, addr);
-	if (IS_ERR(vma))
-		return;
-	if (oom_reapable_vma(vma) && !oom_reap_huge_at(reap->mm, addr))
-		oom_keep_offer(&reap->keep, addr, addr + 1);
-	oom_reap_unlock_vma(reap, vma);
 }
 
 /**
@@ -382,10 +364,8 @@ static int keep_list(struct oom_reap *reap, unsigned long addr, bool compat,
 		return 0;
 
 	entry = head.next & ~LIST_PI;
-	if (!err && entry == addr && !head.pending) {
-		keep_idle_head(reap, addr);
+	if (!err && entry == addr && !head.pending)
 		return 0;
-	}
 
 	/* What cannot be read may be needed all the same */
 	keep_user(reap, addr, head.size);
@@ -438,9 +418,77 @@ static int keep_thread(struct oom_reap *reap, struct task_struct *t,
 	return err;
 }
 
+/* What stays of a larger folio keeps all of it */
+static bool is_small_page(struct vm_area_struct *vma, unsigned long addr)
+{
+	pmd_t *pmd = mm_find_pmd(vma->vm_mm, addr);
+	struct page *page = NULL;
+	spinlock_t *ptl;	/* keeps the page mapped */
+	bool small = false;
+	pte_t *ptep, pte;
+
+	ptep = pmd ? pte_offset_map_lock(vma->vm_mm, pmd, addr, &ptl) : NULL;
+	if (!ptep)
+		return false;
+	__acquire(ptl);
+
+	pte = ptep_get(ptep);
+	if (pte_present(pte))
+		page = vm_normal_page(vma, addr, pte);
+	if (page)
+		small = !folio_test_large(page_folio(page));
+	pte_unmap_unlock(ptep, ptl);
+	return small;
+}
+
+static bool keep_idle_head(struct oom_reap *reap, unsigned long addr)
+{
+	struct vm_area_struct *vma;
+	bool kept;
+
+	addr &= mm_untag_mask(reap->mm);
+	vma = oom_reap_lock_vma(reap, addr);
+	if (IS_ERR(vma))
+		return false;
+	kept = oom_reapable_vma(vma) && is_small_page(vma, addr) &&
+	       oom_keep_offer(&reap->keep, addr, addr + 1);
+	oom_reap_unlock_vma(reap, vma);
+	return kept;
+}
+
+/*
+ * A thread that holds no lock looks at the head of its list all the same, and
+ * then writes to clear_child_tid, on the same page as a rule.  Two faults, one
+ * of which allocates, cost more than that page, and at the worst of times.
+ */
+static void keep_idle_heads(struct oom_reap *reap)
+{
+	unsigned int room = IDLE_PAGES;
+	struct task_struct *p, *t;
+	unsigned long addr;
+
+	for_each_process(p) {
+		if ((p->flags & PF_KTHREAD) || !process_shares_mm(p, reap->mm))
+			continue;
+		for_each_thread(p, t) {
+			addr = (unsigned long)READ_ONCE(t->robust_list);
+#ifdef CONFIG_COMPAT
+			if (!addr)
+				addr = (unsigned long)
+					READ_ONCE(t->compat_robust_list);
+#endif
+			if (!addr || READ_ONCE(t->mm) != reap->mm)
+				continue;
+			if (keep_idle_head(reap, addr) && !--room)
+				return;
+		}
+	}
+}
+
 /**
  * oom_robust_keep() - keep what the robust futexes of an mm's threads need
- * @reap: the pass; what is found is added to its table of ranges to keep
+ * @reap: the pass; what is found is added to its table of ranges to keep, and
+ *	its @nr_kept says how much that is
  *
  * Every process that uses the mm must have been sent SIGKILL or be exiting.
  *
@@ -479,6 +527,8 @@ int oom_robust_keep(struct oom_reap *reap)
 				ret = err;
 		}
 	}
+	reap->nr_kept = oom_keep_pages(&reap->keep);
+	keep_idle_heads(reap);
 	rcu_read_unlock();
 	return ret;
 }

@@ -157,7 +157,7 @@ static void keep_overflow_is_local(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, end, P(1UL << 16));
 }
 
-/* What is only offered takes no place that something else could need */
+/* What is only offered never has anything rounded out */
 static void keep_offers(struct kunit *test)
 {
 	const unsigned int max = 64;
@@ -169,19 +169,20 @@ static void keep_offers(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, range);
 	oom_keep_init(&keep, range, max);
 
-	for (i = 0; i < max; i++)
-		oom_keep_offer(&keep, P(2 * i), P(2 * i) + 1);
-	KUNIT_EXPECT_EQ(test, keep.nr, max / 4);
-	KUNIT_EXPECT_EQ(test, oom_keep_pages(&keep), max / 4UL);
+	for (i = 0; i < max / 2; i++)
+		oom_keep_add(&keep, P(2 * i), P(2 * i) + 1);
+	for (; i < max; i++)
+		KUNIT_EXPECT_TRUE(test, oom_keep_offer(&keep, P(2 * i),
+						       P(2 * i) + 1));
+	KUNIT_EXPECT_EQ(test, oom_keep_pages(&keep), max + 0UL);
+	KUNIT_EXPECT_FALSE(test, oom_keep_offer(&keep, P(2 * i), P(2 * i) + 1));
+	KUNIT_EXPECT_EQ(test, oom_keep_pages(&keep), max + 0UL);
+	KUNIT_EXPECT_EQ(test, keep.granule, PAGE_SIZE);
 
-	for (i = 0; i < max; i++)
-		oom_keep_add(&keep, P(1000 + 2 * i), P(1000 + 2 * i) + 1);
-	KUNIT_EXPECT_GT(test, keep.granule, PAGE_SIZE);
-	oom_keep_reset(&keep);
-	oom_keep_add(&keep, P(1), P(2));
-	keep.granule = 2 * PAGE_SIZE;
-	oom_keep_offer(&keep, P(10), P(11));
-	KUNIT_EXPECT_EQ(test, keep.nr, 1U);
+	/* Rounded out, a page would be more than one */
+	oom_keep_add(&keep, P(2 * i), P(2 * i) + 1);
+	KUNIT_EXPECT_LT(test, keep.nr, max);
+	KUNIT_EXPECT_FALSE(test, oom_keep_offer(&keep, P(1000), P(1001)));
 }
 
 static void pause_schedule(struct kunit *test)

@@ -5,8 +5,10 @@
  * and the trace events without the figures: what is not there is skipped.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -228,33 +230,87 @@ TEST_F(account, futex_kept)
 
 #define HUGE_PAGES	512
 
-/* A list with nothing on it: its head is worth a page, but not a huge one */
-static int idle_list_in_huge_page(struct victim *victim)
-{
+/* Shared with the victim */
+static struct {
 	struct robust_list_head *head;
+	long huge_kb;
+} *idle;
 
-	head = (void *)victim_alloc(HUGE_PAGES * 4096, true);
-	if (!head)
+/* A list with nothing on it, two pages into memory of its own */
+static int idle_list(struct victim *victim)
+{
+	long before = probe_meminfo_kb("AnonHugePages");
+	struct robust_list_head *head;
+	char *mem;
+
+	mem = victim_alloc(HUGE_PAGES * 4096, victim->huge);
+	if (!mem)
 		return -errno;
+	head = (void *)(mem + 2 * 4096);
 	head->list.next = &head->list;
 	head->futex_offset = sizeof(head->list);
 	head->list_op_pending = NULL;
+	idle->head = head;
+	idle->huge_kb = probe_meminfo_kb("AnonHugePages") - before;
 	return syscall(SYS_set_robust_list, head, sizeof(*head)) ? -errno : 0;
 }
 
-TEST_F(account, guard_idle_list)
+static void kill_idle(struct __test_metadata *_metadata,
+		      struct account *account)
+{
+	account->victim.body = idle_list;
+	idle = mmap(NULL, sizeof(*idle), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, idle);
+	kill_it(_metadata, account, 1000);
+}
+
+/* What the victim has at @addr, 0 if it cannot be had */
+static unsigned long victim_word(struct victim *victim, unsigned long addr)
+{
+	unsigned long word = 0;
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", victim->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || pread(fd, &word, sizeof(word), addr) != sizeof(word))
+		word = 0;
+	close(fd);
+	return word;
+}
+
+/* Its thread need not fault it in, to find that it holds no lock */
+TEST_F(account, idle_list_stays)
 {
 	struct account *account = &self->account;
+	unsigned long head;
 
-	if (sysconf(_SC_PAGESIZE) != 4096 || probe_meminfo_kb("AnonHugePages") < 0)
-		SKIP(return, "no huge pages of 2 MB");
-	account->victim.body = idle_list_in_huge_page;
-	kill_it(_metadata, account, 1000);
+	kill_idle(_metadata, account);
+	head = (unsigned long)idle->head;
 	EXPECT_EQ(1, account->change[REAPED]);
+	EXPECT_EQ(head, victim_word(&account->victim, head));
+	/* The pages around it are gone, and nothing else has been said of it */
+	EXPECT_EQ(0, victim_word(&account->victim, head - 4096));
+	EXPECT_EQ(0, victim_word(&account->victim, head + 4096));
 	EXPECT_EQ(0, account->change[FUTEX_KEPT]);
 	EXPECT_EQ(0, probe_count(&account->trace, "futex_keep_reaping"));
-	EXPECT_LE(account->victim.mb * (PROBE_MB / 4096) + HUGE_PAGES,
-		  account->change[PAGES]);
+}
+
+/* It is not worth a huge page */
+TEST_F(account, guard_idle_list_in_huge_page)
+{
+	struct account *account = &self->account;
+	unsigned long head;
+
+	account->victim.huge = true;
+	kill_idle(_metadata, account);
+	if (idle->huge_kb < HUGE_PAGES * 4)
+		SKIP(return, "no huge pages of 2 MB");
+	head = (unsigned long)idle->head;
+	EXPECT_EQ(1, account->change[REAPED]);
+	EXPECT_EQ(0, victim_word(&account->victim, head));
+	EXPECT_EQ(0, victim_word(&account->victim, head + 4096));
 }
 
 /* With no way to get at it: the log, the counter and the event say so */

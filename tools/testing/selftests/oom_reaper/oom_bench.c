@@ -566,8 +566,8 @@ static void natural(void)
 	 * as long as the exit of the victim.
 	 */
 	start(&first);
-	victim_sysrq();
-	victim_gone(&first, LIMIT_MS);
+	if (victim_sysrq() || !victim_gone(&first, LIMIT_MS))
+		ksft_exit_fail_msg("oom_bench: the first victim stays\n");
 	victim_stop(&first);
 
 	start(&victim);
