@@ -9,18 +9,20 @@
 . "$top/lab.d/readme.sh"
 # shellcheck source=lab.d/deb-test.sh
 . "$top/lab.d/deb-test.sh"
+# shellcheck source=lab.d/configs.sh
+. "$top/lab.d/configs.sh"
 
 check_names() {
 	printf '%s\n' lab.shellcheck lab.input lab.save lab.timeline lab.verdicts series.owners series.applies series.roundtrip \
 		series.mailable series.checkpatch source.warnings source.sparse series.ways series.maintainers series.docs \
-		lab.readme lab.demo series.steps series.boots lab.deb
+		lab.readme lab.demo series.steps series.boots series.configs lab.deb
 }
 
 # quick, all (with --all and --rest only), or named: a quarter of an hour, and
 # run only when asked for by its own name.
 check_kind() {
 	case $1 in
-	lab.deb | series.boots) echo named ;;
+	lab.deb | series.boots | series.configs) echo named ;;
 	lab.readme | lab.demo | series.ways | series.maintainers | series.docs | series.steps) echo all ;;
 	*) echo quick ;;
 	esac
@@ -491,6 +493,12 @@ our_warnings() {
 		return 1
 	}
 	printf '%s\n' "${objects[@]}" >&2
+	only_ours "$work/make"
+}
+
+# only_ours FILE: the warnings in what make said that lie in lines of ours; fails
+# if there are any.
+only_ours() {
 	awk -v own="$(own_files | tr '\n' ' ')" '
 		BEGIN { n = split(own, list, " "); for (i = 1; i <= n; i++) ours[list[i]] = 1 }
 		NR == FNR { added[$1 ":" $2] = 1; next }
@@ -500,7 +508,7 @@ our_warnings() {
 			split(line, at, ":")
 			if (at[1] in ours || (at[1] ":" at[2]) in added) { print; bad = 1 }
 		}
-		END { exit bad }' <(added_lines) "$work/make"
+		END { exit bad }' <(added_lines) "$1"
 }
 
 check_source_warnings() { our_warnings W=1; }

@@ -98,7 +98,7 @@ run_scenario() {
 	# KASAN's shadow takes an eighth, its quarantine and lockdep some more.
 	[ "$kernel" != debug ] || g_mem=$((s_mem + 256))
 	[ "$s_stress" != yes ] || { make_stress_archive && g_stress=1; }
-	seconds=${test_seconds:-$s_seconds}
+	seconds=${test_seconds:-${s_seconds:+$((s_seconds * factor))}}
 	g_timeout=$((g_timeout + seconds))
 	say "$label: $g_mem MB, $g_smp CPUs${s_nodes:+, $s_nodes node(s)}, kernel $kernel"
 	if [ "$s_program" = kunit ]; then

@@ -127,24 +127,18 @@ void oom_keep_add(struct oom_keep *keep, unsigned long start,
 }
 
 /**
- * oom_keep_offer() - keep a range of addresses if that costs no more than that
- * @keep: the table, with all in it that has to be kept
- * @start: the first address
- * @end: the first address behind it
+ * oom_keep_has_room() - can another page be kept, and nothing more for it?
+ * @keep: the table
  *
- * For what is better kept than reaped, but is not worth to have others rounded
+ * For what is better kept than reaped, but is not worth to have anything rounded
  * out.
  *
  * Context: any.
- * Return: false if there is no room.
+ * Return: false if the table is full, or ranges are rounded out already.
  */
-bool oom_keep_offer(struct oom_keep *keep, unsigned long start,
-		    unsigned long end)
+bool oom_keep_has_room(const struct oom_keep *keep)
 {
-	if (keep->nr == keep->max || keep->granule != PAGE_SIZE)
-		return false;
-	oom_keep_add(keep, start, end);
-	return true;
+	return keep->nr < keep->max && keep->granule == PAGE_SIZE;
 }
 
 /**

@@ -71,8 +71,7 @@ void oom_keep_init(struct oom_keep *keep, struct oom_keep_range *range,
 void oom_keep_reset(struct oom_keep *keep);
 void oom_keep_add(struct oom_keep *keep, unsigned long start,
 		  unsigned long end);
-bool oom_keep_offer(struct oom_keep *keep, unsigned long start,
-		    unsigned long end);
+bool oom_keep_has_room(const struct oom_keep *keep);
 bool oom_keep_gap(const struct oom_keep *keep, unsigned long *start,
 		  unsigned long *end);
 unsigned long oom_keep_pages(const struct oom_keep *keep);

@@ -427,7 +427,9 @@ static bool is_small_page(struct vm_area_struct *vma, unsigned long addr)
 	bool small = false;
 	pte_t *ptep, pte;
 
-	ptep = pmd ? pte_offset_map_lock(vma->vm_mm, pmd, addr, &ptl) : NULL;
+	if (!pmd)
+		return false;
+	ptep = pte_offset_map_lock(vma->vm_mm, pmd, addr, &ptl);
 	if (!ptep)
 		return false;
 	__acquire(ptl);
@@ -450,8 +452,9 @@ static bool keep_idle_head(struct oom_reap *reap, unsigned long addr)
 	vma = oom_reap_lock_vma(reap, addr);
 	if (IS_ERR(vma))
 		return false;
-	kept = oom_reapable_vma(vma) && is_small_page(vma, addr) &&
-	       oom_keep_offer(&reap->keep, addr, addr + 1);
+	kept = oom_reapable_vma(vma) && is_small_page(vma, addr);
+	if (kept)
+		oom_keep_add(&reap->keep, addr, addr + 1);
 	oom_reap_unlock_vma(reap, vma);
 	return kept;
 }
@@ -461,9 +464,9 @@ static bool keep_idle_head(struct oom_reap *reap, unsigned long addr)
  * then writes to clear_child_tid, on the same page as a rule.  Two faults, one
  * of which allocates, cost more than that page, and at the worst of times.
  */
-static void keep_idle_heads(struct oom_reap *reap)
+static void keep_idle_heads(struct oom_reap *reap, unsigned int budget)
 {
-	unsigned int room = IDLE_PAGES;
+	unsigned int nr = 0;
 	struct task_struct *p, *t;
 	unsigned long addr;
 
@@ -479,8 +482,10 @@ static void keep_idle_heads(struct oom_reap *reap)
 #endif
 			if (!addr || READ_ONCE(t->mm) != reap->mm)
 				continue;
-			if (keep_idle_head(reap, addr) && !--room)
+			if (!budget-- || nr == IDLE_PAGES ||
+			    !oom_keep_has_room(&reap->keep))
 				return;
+			nr += keep_idle_head(reap, addr);
 		}
 	}
 }
@@ -528,7 +533,8 @@ int oom_robust_keep(struct oom_reap *reap)
 		}
 	}
 	reap->nr_kept = oom_keep_pages(&reap->keep);
-	keep_idle_heads(reap);
+	if (!ret || reap->ignore_unreadable)
+		keep_idle_heads(reap, budget);
 	rcu_read_unlock();
 	return ret;
 }

@@ -157,8 +157,8 @@ static void keep_overflow_is_local(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, end, P(1UL << 16));
 }
 
-/* What is only offered never has anything rounded out */
-static void keep_offers(struct kunit *test)
+/* There is room for as long as one page costs one page */
+static void keep_room(struct kunit *test)
 {
 	const unsigned int max = 64;
 	struct oom_keep_range *range;
@@ -169,20 +169,19 @@ static void keep_offers(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, range);
 	oom_keep_init(&keep, range, max);
 
-	for (i = 0; i < max / 2; i++)
+	for (i = 0; i < max; i++) {
+		KUNIT_EXPECT_TRUE(test, oom_keep_has_room(&keep));
 		oom_keep_add(&keep, P(2 * i), P(2 * i) + 1);
-	for (; i < max; i++)
-		KUNIT_EXPECT_TRUE(test, oom_keep_offer(&keep, P(2 * i),
-						       P(2 * i) + 1));
-	KUNIT_EXPECT_EQ(test, oom_keep_pages(&keep), max + 0UL);
-	KUNIT_EXPECT_FALSE(test, oom_keep_offer(&keep, P(2 * i), P(2 * i) + 1));
-	KUNIT_EXPECT_EQ(test, oom_keep_pages(&keep), max + 0UL);
-	KUNIT_EXPECT_EQ(test, keep.granule, PAGE_SIZE);
+		KUNIT_EXPECT_EQ(test, oom_keep_pages(&keep), i + 1UL);
+	}
+	KUNIT_EXPECT_FALSE(test, oom_keep_has_room(&keep));
 
 	/* Rounded out, a page would be more than one */
 	oom_keep_add(&keep, P(2 * i), P(2 * i) + 1);
 	KUNIT_EXPECT_LT(test, keep.nr, max);
-	KUNIT_EXPECT_FALSE(test, oom_keep_offer(&keep, P(1000), P(1001)));
+	KUNIT_EXPECT_FALSE(test, oom_keep_has_room(&keep));
+	oom_keep_reset(&keep);
+	KUNIT_EXPECT_TRUE(test, oom_keep_has_room(&keep));
 }
 
 static void pause_schedule(struct kunit *test)
@@ -370,7 +369,7 @@ static struct kunit_case oom_reaper_cases[] = {
 	KUNIT_CASE(keep_gaps),
 	KUNIT_CASE(keep_overflow),
 	KUNIT_CASE(keep_overflow_is_local),
-	KUNIT_CASE(keep_offers),
+	KUNIT_CASE(keep_room),
 	KUNIT_CASE(pause_schedule),
 	KUNIT_CASE(param_limits),
 	KUNIT_CASE(handover_loses_nothing),

@@ -309,6 +309,8 @@ TEST_F(account, guard_idle_list_in_huge_page)
 		SKIP(return, "no huge pages of 2 MB");
 	head = (unsigned long)idle->head;
 	EXPECT_EQ(1, account->change[REAPED]);
+	/* What is shared is not reaped */
+	EXPECT_EQ(head, victim_word(&account->victim, (unsigned long)idle));
 	EXPECT_EQ(0, victim_word(&account->victim, head));
 	EXPECT_EQ(0, victim_word(&account->victim, head + 4096));
 }

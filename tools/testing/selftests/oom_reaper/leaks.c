@@ -82,6 +82,8 @@ static void read_owners(struct leaks *leaks, const struct leaks *before)
 		const char *at;
 		long pages;
 
+		if (*line == '\n')
+			continue;
 		if (sscanf(line, "nr_base_pages: %ld", &pages) != 1) {
 			for (at = line; *at; at++)
 				hash = hash * 33 + *at;
@@ -152,8 +154,9 @@ int leaks_kmemleak(char *report, int size)
 		/* It gives up for good when it gets no memory for itself */
 		if (err)
 			return err;
-		if (probe_read(KMEMLEAK, report, size) <= 0)
-			return 0;
+		err = probe_read(KMEMLEAK, report, size);
+		if (err <= 0)
+			return err;
 	}
 	return 1;
 }
