@@ -108,12 +108,18 @@ static void read_owners(struct leaks *leaks, const struct leaks *before)
 
 void leaks_begin(struct leaks *leaks)
 {
+	long free_kb;
+	int i = 0;
+
 	/* What is not referenced now is old news */
 	if (!probe_write(KMEMLEAK, "scan"))
 		probe_write(KMEMLEAK, "clear");
-	settle();
-	probe_sleep_ms(500);
-	leaks->free_kb = settle();
+	/* Not before the memory of the boot has come back, or it could hide a leak */
+	do {
+		free_kb = settle();
+		probe_sleep_ms(500);
+		leaks->free_kb = settle();
+	} while (leaks->free_kb > free_kb + 1024 && i++ < 20);
 	leaks->mms = slab_objects("mm_struct");
 	leaks->tasks = slab_objects("task_struct");
 	probe_write(OWNERS "count_threshold", "256");
