@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -21,6 +22,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,6 +30,10 @@
 #include "cgroup.h"
 #include "leaks.h"
 #include "scene.h"
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open		434
+#endif
 
 #define SLOTS		5
 #define BYSTANDERS	3
@@ -564,15 +570,24 @@ static void act(struct storm *storm)
 	}
 }
 
+/*
+ * /proc/PID/stat is not to be asked: for the time of that it holds the mm, and
+ * if the victim lets go of it meanwhile, the reader is the one who has to wait
+ * for the victim's requests.
+ */
 static bool is_zombie(pid_t pid)
 {
-	char path[64], buf[512], *at;
+	struct pollfd poll_fd = {
+		.fd = syscall(SYS_pidfd_open, pid, 0),
+		.events = POLLIN,
+	};
+	bool zombie;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	if (probe_read(path, buf, sizeof(buf)) <= 0)
-		return true;
-	at = strrchr(buf, ')');
-	return at && (at[2] == 'Z' || at[2] == 'X');
+	if (poll_fd.fd < 0)
+		return errno == ESRCH;
+	zombie = poll(&poll_fd, 1, 0) > 0;
+	close(poll_fd.fd);
+	return zombie;
 }
 
 static void follow_kills(struct storm *storm)
