@@ -37,12 +37,6 @@
 #else
 #define THE_FUTEX	SYS_futex
 #endif
-#ifndef SYS_process_mrelease
-#define SYS_process_mrelease	448
-#endif
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open		434
-#endif
 
 #define MAX_LOCKS	1000
 #define MAX_WAITERS	4

@@ -17,13 +17,6 @@
 #include "../kselftest_harness.h"
 #include "scene.h"
 
-#ifndef SYS_process_mrelease
-#define SYS_process_mrelease	448
-#endif
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open		434
-#endif
-
 struct daemon {
 	struct scene scene;
 	struct victim victim;

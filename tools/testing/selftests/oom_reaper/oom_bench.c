@@ -30,13 +30,6 @@
 #include "probe.h"
 #include "victim.h"
 
-#ifndef SYS_process_mrelease
-#define SYS_process_mrelease	448
-#endif
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open		434
-#endif
-
 #define LIMIT_MS		10000
 #define FINE_NS			200000
 #define COARSE_NS		5000000

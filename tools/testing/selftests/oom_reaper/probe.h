@@ -9,8 +9,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <linux/types.h>
+#include <sys/syscall.h>
 
 #include "../kselftest.h"	/* __printf() */
+
+/* Newer than the headers of some C libraries */
+#ifndef SYS_process_mrelease
+#define SYS_process_mrelease	448
+#endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open		434
+#endif
 
 #define PROBE_MB	0x100000UL
 

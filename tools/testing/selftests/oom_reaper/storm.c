@@ -31,10 +31,6 @@
 #include "leaks.h"
 #include "scene.h"
 
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open		434
-#endif
-
 #define SLOTS		5
 #define BYSTANDERS	3
 #define DECOYS		3
