@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -339,6 +340,63 @@ TEST_F(account, gave_up)
 	EXPECT_EQ(3, probe_field(line, "attempts"));
 	EXPECT_TRUE(victim_given_up(&account->scene.log, pid));
 	EXPECT_FALSE(victim_reaped(&account->scene.log, pid, 0));
+}
+
+#define LOCKED_MB	4
+
+static int lock_a_vma(struct victim *victim)
+{
+	/* With rights of its own, so that it is not merged with other memory */
+	char *mem = mmap(NULL, LOCKED_MB * PROBE_MB,
+			 PROT_READ | PROT_WRITE | PROT_EXEC,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (mem == MAP_FAILED)
+		return -errno;
+	memset(mem, 1, LOCKED_MB * PROBE_MB);
+	victim->locked = mem;
+	return 0;
+}
+
+/* The number before @what in @line, -1 if that is not there */
+static long number_before(const char *line, const char *what)
+{
+	const char *at = line ? strstr(line, what) : NULL;
+
+	while (at && at > line && at[-1] >= '0' && at[-1] <= '9')
+		at--;
+	return at ? strtol(at, NULL, 10) : -1;
+}
+
+/* All of it but one VMA: figures of one and the same number of attempts */
+TEST_F(account, gave_up_figures)
+{
+	struct account *account = &self->account;
+	long attempts, freed, traced;
+	const char *line;
+	int pid;
+
+	ASSERT_EQ(0, probe_param_write("attempts", "3"));
+	account->victim.stuck = VICTIM_MMAP_WRITE;
+	account->victim.body = lock_a_vma;
+	kill_it(_metadata, account, 1000);
+	pid = account->victim.pid;
+	line = probe_find(&account->scene.log, 2000,
+			  "oom_reaper: unable to reap pid:%d (", pid);
+	scene_print("%s", line ? line : "not given up");
+	ASSERT_NE(NULL, line);
+	freed = number_before(line, "kB freed");
+	attempts = number_before(line, " attempts");
+	traced = probe_count(&account->trace, "start_task_reaping: pid=%d",
+			     pid) +
+		 probe_count(&account->trace, "skip_task_reaping: pid=%d", pid);
+	scene_print("%ld attempts traced, %ld kB freed in them", traced,
+		    traced_pages(&account->trace, pid) * 4);
+	EXPECT_EQ(traced, attempts);
+	EXPECT_EQ(traced_pages(&account->trace, pid) * 4, freed);
+	EXPECT_LE((long)account->victim.mb * 1024, freed);
+	EXPECT_EQ(0, account->change[REAPED]);
+	EXPECT_EQ(1, account->change[GAVE_UP]);
 }
 
 /*

@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -30,7 +31,6 @@
 #include "locks.h"
 #include "scene.h"
 #include "starve.h"
-#include "swap.h"
 
 FIXTURE(futex)
 {
@@ -425,94 +425,108 @@ TEST_F(futex, pending_unlock)
 }
 
 /*
- * What cannot be read without a fault cannot be kept. Reaping is put off, at
- * most for futex_grace_ms, until the victim has walked its list itself. The
- * two seconds that stock waits for everybody are as good here.
+ * As many nodes as a list may have, and memory all around each of them. What is
+ * kept for them must be no more than their own pages.
  */
-static int hold_swapped_head(struct victim *victim)
+#define FAR_NODES	2048		/* ROBUST_LIST_LIMIT */
+#define FAR_STRIDE	(4 * PROBE_MB)
+#define FAR_BYTES	32768		/* filled after each node */
+#define KEPT_MB		9		/* the nodes' pages and a little more */
+
+static int hold_far_apart(struct victim *victim)
 {
 	struct locks *locks = victim->arg;
-	int err = locks_make_list(locks, locks_head(locks));
+	size_t i, at;
+	char *mem;
 
-	if (err)
-		return err;
-	return swap_out(locks_head(locks)) ? 0 : -EAGAIN;
+	mem = mmap(NULL, FAR_NODES * FAR_STRIDE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (mem == MAP_FAILED)
+		return -errno;
+	madvise(mem, FAR_NODES * FAR_STRIDE, MADV_NOHUGEPAGE);
+	for (i = 0; i < FAR_NODES; i++)
+		for (at = 0; at < FAR_BYTES; at += 4096)
+			mem[i * FAR_STRIDE + at] = 1;
+	/* The head is where the victim's memory is, which goes all but that */
+	locks->nodes_at = mem - victim->mem;
+	locks->head_at = PROBE_MB;
+	return locks_hold_words(victim);
 }
 
-TEST_F(futex, guard_head_swapped)
+static void little_kept(struct __test_metadata *_metadata, struct locks *locks)
+{
+	long rss;
+
+	victim_reaped(&locks->scene.log, locks->victim.pid, 1000);
+	rss = probe_status(locks->victim.pid, "RssAnon");
+	scene_print("%ld kB left of it", rss);
+	EXPECT_GE(KEPT_MB * 1024, rss);
+}
+
+TEST_F(futex, nodes_far_apart)
 {
 	struct locks *locks = &self->locks;
-	long waits = probe_vmstat("oom_reaper_futex_waits");
-	struct swap swap;
-	long before, kept;
-	int err, back;
+	size_t size = FAR_NODES * FAR_STRIDE;
+	long before;
 
-	err = swap_start(&swap, 64);
-	if (err == -ENODEV)
-		SKIP(return, "no zram");
-	ASSERT_EQ(0, err);
-	locks->words = 2;
-	locks->stride = 4096;
-	locks->victim.body = hold_swapped_head;
+	if (sizeof(size) == 4)
+		SKIP(return, "needs 16 GB of addresses");
+	locks->words_at = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+			       0);
+	ASSERT_NE(MAP_FAILED, locks->words_at);
+	locks->words = FAR_NODES;
+	locks->stride = FAR_STRIDE;
+	locks->victim.mb = 8;
+	locks->victim.body = hold_far_apart;
 	ASSERT_EQ(0, victim_start(&locks->victim));
 	locks_wait_word(locks, 0);
-	locks_wait_word(locks, 1);
-	probe_sleep_ms(100);
-
+	locks_wait_word(locks, FAR_NODES - 1);
 	before = probe_free_kb();
-	EXPECT_EQ(0, victim_sysrq());
-	/* Nothing may go for as long as the list has not been walked */
-	probe_sleep_ms(500);
-	kept = locks->victim.mb - (probe_free_kb() - before) / 1024;
-	scene_print("%ld of %zu MB still there after 500 ms", kept,
-		    locks->victim.mb);
+	EXPECT_LE(0, scene_kill(&locks->scene,
+				FAR_NODES * (FAR_BYTES - 4096) / PROBE_MB,
+				1000));
+	/* Late as it is: see what comes of the locks when it is reaped */
+	victim_memory_back(before, FAR_NODES * FAR_BYTES / PROBE_MB / 2, 5000);
+	little_kept(_metadata, locks);
 	hold_release_all(&locks->scene.hold);
-	back = victim_memory_back(before, locks->victim.mb, 1000);
-	scene_print("back %d ms after it was let go", back);
-	EXPECT_LE(0, back);
-	EXPECT_TRUE(victim_gone(&locks->victim, 5000));
+	EXPECT_TRUE(victim_gone(&locks->victim, 10000));
 	waiters_told(_metadata, locks);
 	words_marked(_metadata, locks);
-	scene_print("oom_reaper_futex_waits %ld, before %ld",
-		    probe_vmstat("oom_reaper_futex_waits"), waits);
-	if (waits >= 0)
-		EXPECT_LT(waits, probe_vmstat("oom_reaper_futex_waits"));
-	EXPECT_TRUE(bystander_intact(&locks->scene.bystander));
-	victim_stop(&locks->victim);
-	swap_stop(&swap);
+	munmap(locks->words_at, size);
 }
 
-/* And when it never gets to that, its memory comes back after the grace time */
-TEST_F(futex, head_swapped_grace)
+/* A node in each huge page */
+TEST_F(futex, nodes_in_all_huge_pages)
 {
 	struct locks *locks = &self->locks;
-	struct probe_params params;
-	struct swap swap;
-	int err, back;
+	long before, huge_kb = probe_meminfo_kb("AnonHugePages");
+	size_t size = SCENE_MB * PROBE_MB;
 
-	if (probe_param("futex_grace_ms") < 0)
-		SKIP(return, "no parameter futex_grace_ms");
-	err = swap_start(&swap, 64);
-	if (err == -ENODEV)
-		SKIP(return, "no zram");
-	ASSERT_EQ(0, err);
-	probe_params_save(&params);
-	EXPECT_EQ(0, probe_param_write("futex_grace_ms", "500"));
-	locks->words = 1;
-	locks->victim.body = hold_swapped_head;
+	locks->words_at = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, locks->words_at);
+	locks->words = SCENE_MB / 2;
+	locks->stride = 2 * PROBE_MB;
+	locks->nodes_at = PROBE_MB;
+	locks->head_at = 64;
+	locks->victim.huge = true;
+	locks->victim.body = locks_hold_words;
 	ASSERT_EQ(0, victim_start(&locks->victim));
+	huge_kb = probe_meminfo_kb("AnonHugePages") - huge_kb;
+	if (huge_kb < (long)locks->victim.mb * 1024 / 2)
+		SKIP(return, "no huge pages: only %ld kB", huge_kb);
 	locks_wait_word(locks, 0);
-	back = scene_kill(&locks->scene, locks->victim.mb, 2000);
-	EXPECT_LE(400, back);
-	EXPECT_TRUE(bystander_intact(&locks->scene.bystander));
+	locks_wait_word(locks, locks->words - 1);
+	before = probe_free_kb();
+	EXPECT_LE(0, scene_kill(&locks->scene, SCENE_MB - KEPT_MB, 1000));
+	victim_memory_back(before, SCENE_MB / 2, 5000);
+	little_kept(_metadata, locks);
 	hold_release_all(&locks->scene.hold);
-	EXPECT_TRUE(victim_gone(&locks->victim, 5000));
-	/* The list was not known, but the page that it begins in was kept */
+	EXPECT_TRUE(victim_gone(&locks->victim, 10000));
 	waiters_told(_metadata, locks);
 	words_marked(_metadata, locks);
-	victim_stop(&locks->victim);
-	swap_stop(&swap);
-	probe_params_restore(&params);
+	munmap(locks->words_at, size);
 }
 
 /*
@@ -708,6 +722,164 @@ TEST_F(garbage, list)
 	ASSERT_EQ(0, victim_start(&locks->victim));
 	kill_and_release(_metadata, locks, 1000);
 	words_marked(_metadata, locks);
+}
+
+/* Words in all kinds of memory that can be shared, nodes in private memory */
+enum place { PLACE_HUGETLB, PLACE_SYSV, PLACE_MEMFD };
+
+FIXTURE(word)
+{
+	struct locks locks;
+	char hugepages[32];
+	int shm;
+};
+
+FIXTURE_VARIANT(word)
+{
+	enum place place;
+};
+
+FIXTURE_VARIANT_ADD(word, hugetlb) {
+	.place = PLACE_HUGETLB,
+};
+
+FIXTURE_VARIANT_ADD(word, sysv) {
+	.place = PLACE_SYSV,
+};
+
+FIXTURE_VARIANT_ADD(word, memfd) {
+	.place = PLACE_MEMFD,
+};
+
+#define HUGEPAGES	"/proc/sys/vm/nr_hugepages"
+#define PLACE_SIZE	(2 * PROBE_MB)
+
+FIXTURE_SETUP(word)
+{
+	int err = locks_start(&self->locks);
+
+	self->shm = -1;
+	probe_read(HUGEPAGES, self->hugepages, sizeof(self->hugepages));
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+}
+
+FIXTURE_TEARDOWN(word)
+{
+	locks_stop(&self->locks);
+	if (self->shm >= 0)
+		shmctl(self->shm, IPC_RMID, NULL);
+	if (*self->hugepages)
+		probe_write(HUGEPAGES, self->hugepages);
+}
+
+static char *map_place(enum place place, int *shm)
+{
+	int flags = MAP_SHARED, fd = -1;
+	char *mem;
+
+	switch (place) {
+	case PLACE_HUGETLB:
+		probe_write(HUGEPAGES, "2");
+		flags |= MAP_ANONYMOUS | MAP_HUGETLB;
+		break;
+	case PLACE_MEMFD:
+		fd = memfd_create("oom_reaper", MFD_CLOEXEC);
+		if (fd < 0 || ftruncate(fd, PLACE_SIZE))
+			return MAP_FAILED;
+		break;
+	case PLACE_SYSV:
+		*shm = shmget(IPC_PRIVATE, PLACE_SIZE, IPC_CREAT | 0600);
+		return *shm < 0 ? MAP_FAILED : shmat(*shm, NULL, 0);
+	}
+	mem = mmap(NULL, PLACE_SIZE, PROT_READ | PROT_WRITE, flags, fd, 0);
+	if (fd >= 0)
+		close(fd);
+	return mem;
+}
+
+/*
+ * The test's own shared memory does not tell the reaper that there is somebody
+ * to wait for a lock: the victim has none of it, but the words.
+ */
+static int hold_words_only(struct victim *victim)
+{
+	struct locks *locks = victim->arg;
+	int err = locks_hold_words(victim);
+
+	if (err)
+		return err;
+	locks_unshare(victim, locks->words_at);
+	return 0;
+}
+
+TEST_F(word, list)
+{
+	struct locks *locks = &self->locks;
+
+	locks->words_at = map_place(variant->place, &self->shm);
+	if (locks->words_at == MAP_FAILED)
+		SKIP(return, "no such memory: %s", strerror(errno));
+	locks->words = 100;
+	locks->victim.body = hold_words_only;
+	ASSERT_EQ(0, victim_start(&locks->victim));
+	ASSERT_TRUE(hold_wait(&locks->scene.hold, 0, 1, 5000));
+	locks_wait_word(locks, 0);
+	locks_wait_word(locks, 99);
+	kill_and_release(_metadata, locks, 1000);
+	waiters_told(_metadata, locks);
+	words_marked(_metadata, locks);
+}
+
+/*
+ * The first node in shared memory, its word in private memory: nobody waits for
+ * that. But if it is not there the walk ends, and the lock behind it is lost.
+ * Three areas, as far from each other as a node from its word.
+ */
+#define AREA_SIZE	(4 * PROBE_MB)
+#define FIRST_AT	8192		/* on pages of their own, both */
+#define SECOND_AT	(2 * PROBE_MB)
+
+static char *areas;
+
+static int hold_across(struct victim *victim)
+{
+	static struct robust_list_head head;
+	struct robust_list *first = (void *)(areas + FIRST_AT);
+	struct robust_list *second = (void *)(areas + AREA_SIZE + SECOND_AT);
+	char *middle;
+
+	middle = mmap(areas + AREA_SIZE, AREA_SIZE, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	if (middle == MAP_FAILED)
+		return -errno;
+	memset(middle, 0, AREA_SIZE);
+	head.futex_offset = AREA_SIZE;
+	head.list.next = first;
+	first->next = second;
+	second->next = &head.list;
+	*(atomic_uint *)((char *)first + AREA_SIZE) = syscall(SYS_gettid);
+	*(atomic_uint *)((char *)second + AREA_SIZE) = syscall(SYS_gettid);
+	return locks_register(&head);
+}
+
+TEST_F(futex, private_word)
+{
+	struct locks *locks = &self->locks;
+
+	areas = mmap(NULL, 3 * AREA_SIZE, PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, areas);
+	locks->words = 1;
+	locks->words_at = areas + 2 * AREA_SIZE + SECOND_AT;
+	locks->victim.body = hold_across;
+	ASSERT_EQ(0, victim_start(&locks->victim));
+	locks_wait_word(locks, 0);
+	kill_and_release(_metadata, locks, 1000);
+	waiters_told(_metadata, locks);
+	words_marked(_metadata, locks);
+	munmap(areas, 3 * AREA_SIZE);
 }
 
 /*

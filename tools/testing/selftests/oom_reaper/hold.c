@@ -539,7 +539,7 @@ int hold_in_read(struct hold *hold, int file)
 	return err;
 }
 
-int hold_in_mmap(struct hold *hold, int file)
+static int stuck_in_mmap(struct hold *hold, int file, char *at)
 {
 	int cached = open_file(hold, KIND_WRITE, file, O_RDWR);
 	int direct = open_file(hold, KIND_WRITE, file, O_RDONLY);
@@ -555,7 +555,8 @@ int hold_in_mmap(struct hold *hold, int file)
 	 * fuse_file_mmap() of a direct I/O file throws the cached pages out,
 	 * writes the dirty one back first and waits for the server.
 	 */
-	other = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, direct, 0);
+	other = mmap(at, 4096, PROT_READ, MAP_PRIVATE | (at ? MAP_FIXED : 0),
+		     direct, 0);
 	if (other == MAP_FAILED)
 		return -errno;
 	munmap(other, 4096);
@@ -563,6 +564,16 @@ int hold_in_mmap(struct hold *hold, int file)
 	close(cached);
 	close(direct);
 	return 0;
+}
+
+int hold_in_mmap(struct hold *hold, int file)
+{
+	return stuck_in_mmap(hold, file, NULL);
+}
+
+int hold_in_mmap_over(struct hold *hold, int file, char *page)
+{
+	return stuck_in_mmap(hold, file, page);
 }
 
 atomic_int *hold_word(struct hold *hold, int file, bool locked)

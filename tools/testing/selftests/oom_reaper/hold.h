@@ -58,6 +58,8 @@ void hold_release_all(struct hold *hold);
 int hold_in_read(struct hold *hold, int file);
 /* D state in mmap(), this mm's mmap_lock held for write */
 int hold_in_mmap(struct hold *hold, int file);
+/* The same, and the VMA that has @page in it write-locked; the page is lost */
+int hold_in_mmap_over(struct hold *hold, int file, char *page);
 /* D state in a page fault, this mm's mmap_lock held for read */
 int hold_in_fault(struct hold *hold, int file);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -179,4 +180,23 @@ int locks_hold_words(struct victim *victim)
 	struct locks *locks = victim->arg;
 
 	return locks_make_list(locks, locks_head(locks));
+}
+
+void locks_unshare(struct victim *victim, const void *except)
+{
+	static char maps[65536];
+	unsigned long start, end;
+	char *line, *rest = maps, flags[8];
+
+	victim->shared->stage = VICTIM_READY;
+	if (probe_read("/proc/self/maps", maps, sizeof(maps)) <= 0)
+		_exit(1);
+	while ((line = strtok_r(rest, "\n", &rest)))
+		if (sscanf(line, "%lx-%lx %7s", &start, &end, flags) == 3 &&
+		    flags[1] == 'w' && flags[3] == 's' &&
+		    start != (unsigned long)except)
+			munmap((void *)start, end - start);
+	hold_in_read(victim->hold, victim->file);
+	for (;;)
+		pause();
 }

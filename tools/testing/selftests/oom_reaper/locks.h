@@ -78,4 +78,11 @@ int locks_make_list(struct locks *locks, struct robust_list_head *head);
 /* The same as the body of a victim whose arg is the struct locks */
 int locks_hold_words(struct victim *victim);
 
+/*
+ * To be called by the victim, and never returns: it is ready, has no writable
+ * shared memory any more but the mapping that begins at @except, and is stuck in
+ * a read().
+ */
+void locks_unshare(struct victim *victim, const void *except);
+
 #endif

@@ -11,10 +11,16 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -27,6 +33,10 @@
 #define OTHER_AREA	(AREA + 1024 * PROBE_MB)
 #define EXEC_MB		16
 #define EXEC_OPTION	"--exec-again"
+
+#ifndef SYS_pidfd_getfd
+#define SYS_pidfd_getfd	438
+#endif
 
 #define ALL		(PROT_READ | PROT_WRITE)
 #define NEW		(MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)
@@ -372,6 +382,193 @@ TEST_F_TIMEOUT(lock, guard_released_half_way, 300)
 	EXPECT_EQ(0, left);
 	EXPECT_EQ(0, given_up);
 	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+}
+
+#define FILES_MB	4
+#define FILES_TRIES	8	/* for each of runs() */
+
+struct files {
+	char mount[64];
+};
+
+/* A file on a file system of its own, open and mapped in both ways */
+static int map_files(struct victim *victim)
+{
+	struct files *files = victim->arg;
+	char path[128], *mem;
+	int i, fd;
+
+	snprintf(path, sizeof(path), "%s/file", files->mount);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || ftruncate(fd, FILES_MB * PROBE_MB))
+		return -errno;
+	for (i = 0; i < 2; i++) {
+		mem = mmap(NULL, FILES_MB * PROBE_MB, ALL,
+			   i ? MAP_PRIVATE : MAP_SHARED, fd, 0);
+		if (mem == MAP_FAILED)
+			return -errno;
+		memset(mem, i + 1, FILES_MB * PROBE_MB);
+	}
+	return 0;
+}
+
+/*
+ * Once a process is gone its files are closed, and what they lie on can be
+ * unmounted: whoever is the last with its address space, the reaper or itself.
+ */
+TEST_F_TIMEOUT(lock, guard_files_closed, 300)
+{
+	struct victim *victim = &self->victim;
+	int i, busy = 0, left = 0, n = FILES_TRIES * runs();
+	struct files files = { .mount = "/tmp/oom_reaper.mnt.XXXXXX" };
+
+	victim->stuck = VICTIM_MMAP_WRITE;
+	victim->body = map_files;
+	victim->arg = &files;
+	mkdir("/tmp", 01777);
+	ASSERT_NE(NULL, mkdtemp(files.mount));
+	for (i = 0; i < n; i++) {
+		ASSERT_EQ(0, mount("oom_reaper", files.mount, "tmpfs", 0,
+				   "size=16m"));
+		victim->file = i;
+		EXPECT_EQ(0, victim_start(victim));
+		EXPECT_EQ(0, victim_sysrq());
+		EXPECT_NE(NULL, probe_find(&self->scene.log, 5000,
+					   "Killed process %d (", victim->pid));
+		/* Anywhere in the time that reaping takes */
+		usleep(rand() % 40000);
+		hold_release(&self->scene.hold, i);
+		left += !victim_gone(victim, 5000);
+		if (umount2(files.mount, 0)) {
+			busy++;
+			umount2(files.mount, MNT_DETACH);
+		}
+		victim_stop(victim);
+	}
+	rmdir(files.mount);
+	scene_print("%d killed, the file system was busy after %d", n, busy);
+	EXPECT_EQ(0, left);
+	EXPECT_EQ(0, busy);
+	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+}
+
+#define REFILL_MB	16
+#define REFILL_SECONDS	15	/* more than the reaper may spend on a victim */
+
+enum { UFFD = 2 };		/* flag: descriptor in the victim */
+
+struct refill {
+	char *area;
+	char *locked;
+};
+
+/*
+ * One area that a monitor fills, and one of which nobody will ever have the VMA:
+ * a pass over it frees much, and is never complete.
+ */
+static int be_refilled(struct victim *victim)
+{
+	struct refill *refill = victim->arg;
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	size_t at;
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	/* The monitor needs no mmap_lock where there has been a page before */
+	for (at = 0; at < REFILL_MB * PROBE_MB; at += 4096)
+		refill->area[at] = 1;
+	for (at = 0; at < PROBE_MB; at += 4096)
+		refill->locked[at] = 1;
+	victim->locked = refill->locked;
+	reg.range.start = (uintptr_t)refill->area;
+	reg.range.len = REFILL_MB * PROBE_MB;
+	if (ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
+		return -errno;
+	victim->shared->flag[UFFD] = fd;
+	return 0;
+}
+
+static void refill_for_ever(int fd, struct refill *refill)
+{
+	static char page[4096] __attribute__((aligned(4096)));
+	size_t at;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	alarm(probe_limit(60000) / 1000);
+	for (;;) {
+		for (at = 0; at < REFILL_MB * PROBE_MB; at += 4096) {
+			struct uffdio_copy copy = {
+				.dst = (uintptr_t)refill->area + at,
+				.src = (uintptr_t)page,
+				.len = 4096,
+			};
+
+			if (ioctl(fd, UFFDIO_COPY, &copy) && errno == ESRCH)
+				_exit(0);
+		}
+	}
+}
+
+TEST_F_TIMEOUT(lock, guard_filled_again, 120)
+{
+	struct victim *victim = &self->victim;
+	struct probe_text *log = &self->scene.log;
+	struct refill refill;
+	long long began;
+	bool ended, next;
+	int pidfd, fd;
+	pid_t monitor;
+
+	fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (fd < 0)
+		SKIP(return, "no userfaultfd: %s", strerror(errno));
+	close(fd);
+	/* The victim has them at the same addresses; nothing is in them here */
+	refill.area = mmap(NULL, REFILL_MB * PROBE_MB, ALL,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	refill.locked = mmap(NULL, PROBE_MB, ALL | PROT_EXEC,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+			     0);
+	ASSERT_NE(MAP_FAILED, refill.area);
+	ASSERT_NE(MAP_FAILED, refill.locked);
+	victim->mb = 4;
+	victim->stuck = VICTIM_MMAP_WRITE;
+	victim->body = be_refilled;
+	victim->arg = &refill;
+	ASSERT_EQ(0, victim_start(victim));
+	pidfd = syscall(SYS_pidfd_open, victim->pid, 0);
+	fd = syscall(SYS_pidfd_getfd, pidfd, victim->shared->flag[UFFD], 0);
+	ASSERT_LE(0, fd);
+	monitor = fork();
+	if (!monitor)
+		refill_for_ever(fd, &refill);
+	began = probe_now_ns();
+	EXPECT_EQ(0, victim_sysrq());
+	ended = probe_wait(victim_reaped(log, victim->pid, 0) ||
+			   victim_given_up(log, victim->pid),
+			   REFILL_SECONDS * 1000);
+	scene_print("%s after %lld ms", !ended ? "still at work" :
+		    victim_given_up(log, victim->pid) ? "given up" : "reaped",
+		    (probe_now_ns() - began) / 1000000);
+	EXPECT_TRUE(ended);
+	EXPECT_FALSE(victim_gone(victim, 0));
+	/* And the next one is not kept waiting */
+	EXPECT_EQ(0, victim_sysrq());
+	next = probe_find(log, 2000, "Killed process %d (",
+			  self->scene.bystander.process.pid);
+	EXPECT_TRUE(next);
+	kill(monitor, SIGKILL);
+	waitpid(monitor, NULL, 0);
+	close(fd);
+	close(pidfd);
+	hold_release_all(&self->scene.hold);
+	EXPECT_TRUE(victim_gone(victim, 10000));
+	munmap(refill.area, REFILL_MB * PROBE_MB);
+	munmap(refill.locked, PROBE_MB);
 }
 
 /* The same for read, when reaping is under way with the same lock */

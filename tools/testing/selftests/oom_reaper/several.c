@@ -29,6 +29,7 @@ FIXTURE(several)
 	struct cgroup cgroup;
 	struct victim victim[GROUP];
 	pid_t squeezer;
+	struct probe_params params;
 };
 
 FIXTURE_VARIANT(several)
@@ -50,6 +51,7 @@ FIXTURE_SETUP(several)
 {
 	int i, err = scene_start(&self->scene);
 
+	probe_params_save(&self->params);
 	if (err == -ENODEV)
 		SKIP(return, "no FUSE");
 	ASSERT_EQ(0, err);
@@ -77,6 +79,7 @@ FIXTURE_TEARDOWN(several)
 		victim_stop(&self->victim[i]);
 	if (self->squeezer > 0)
 		cgroup_squeezed(self->squeezer, 0);
+	probe_params_restore(&self->params);
 	if (*self->cgroup.dir)
 		cgroup_remove(&self->cgroup);
 	if (*self->top.dir)
@@ -166,7 +169,6 @@ TEST_F_TIMEOUT(several, group_threads, 90)
 		SKIP(return, "no parameter \"threads\"");
 	kill_group(_metadata, &self->scene, &self->cgroup, self->victim,
 		   &self->squeezer);
-	EXPECT_EQ(0, probe_param_write("threads", "1"));
 }
 
 /* The death of the first is enough, the second must live */
@@ -228,6 +230,134 @@ TEST_F(several, both_in_memcg)
 	EXPECT_EQ(2, killed(victim, 2));
 	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
 	no_complaint(_metadata, &self->scene);
+}
+
+/* When a line came into the log, in ms. -1: there is none */
+static long log_ms(struct probe_text *log, int ms, const char *what, pid_t pid)
+{
+	const char *line = probe_find(log, ms, "%s%d (", what, pid);
+	long long us;
+
+	/* "priority,number,microseconds,..." */
+	if (!line || sscanf(line, "%*d,%*d,%lld", &us) != 1)
+		return -1;
+	return us / 1000;
+}
+
+/*
+ * The first victim gives too little and does not exit, for the files that it
+ * has open and nothing else: the next one is killed soon.
+ */
+static void kill_next(struct __test_metadata *_metadata, struct scene *scene,
+		      struct cgroup *cgroup, struct victim *victim,
+		      pid_t *squeezer, const char *first)
+{
+	long begun, next;
+
+	victim[0].mb = 24;
+	victim[1].mb = 16;
+	ASSERT_EQ(0, victim_start(&victim[0]));
+	ASSERT_EQ(0, victim_start(&victim[1]));
+	*squeezer = cgroup_squeeze(cgroup, 4);
+	ASSERT_LT(0, *squeezer);
+	begun = log_ms(&scene->log, 5000, first, victim[0].pid);
+	next = log_ms(&scene->log, 5000, "Killed process ", victim[1].pid);
+	scene_print("\"%s\" at %ld ms, the next kill at %ld ms", first, begun,
+		    next);
+	EXPECT_LE(0, begun);
+	EXPECT_LE(0, next);
+	EXPECT_GE(probe_limit(1000), next - begun);
+	hold_release_all(&scene->hold);
+	EXPECT_EQ(2, killed(victim, 2));
+	EXPECT_TRUE(bystander_intact(&scene->bystander));
+	no_complaint(_metadata, scene);
+}
+
+/* Counted from the kill: on stock it is reaped two seconds after that */
+TEST_F(several, next_after_reaped)
+{
+	if (!*self->cgroup.dir)
+		SKIP(return, NEEDS_MEMCG);
+	if (variant->stuck != VICTIM_READ)
+		SKIP(return, "the first one would not be reaped on stock");
+	kill_next(_metadata, &self->scene, &self->cgroup, self->victim,
+		  &self->squeezer, "Killed process ");
+}
+
+TEST_F(several, guard_next_after_given_up)
+{
+	if (!*self->cgroup.dir)
+		SKIP(return, NEEDS_MEMCG);
+	if (variant->stuck != VICTIM_MMAP_WRITE)
+		SKIP(return, "nothing to give up");
+	probe_param_write("vma_locks", "N");
+	probe_param_write("interval_ms", "10");
+	kill_next(_metadata, &self->scene, &self->cgroup, self->victim,
+		  &self->squeezer, "oom_reaper: unable to reap pid:");
+}
+
+#define SHARED_MB	32
+
+static int map_shared(struct victim *victim)
+{
+	char *mem = mmap(NULL, SHARED_MB * PROBE_MB, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (mem == MAP_FAILED)
+		return -errno;
+	memset(mem, 1, SHARED_MB * PROBE_MB);
+	return 0;
+}
+
+/*
+ * Most of the first victim is shared memory, which goes when it exits: that is
+ * worth to wait for before somebody else is killed. On stock it has the time in
+ * which it is not reaped.
+ */
+static void exit_with_shared(struct __test_metadata *_metadata,
+			     struct scene *scene, struct cgroup *cgroup,
+			     struct victim *victim, pid_t *squeezer, int ms)
+{
+	bool alive;
+
+	victim[0].mb = 4;
+	victim[0].body = map_shared;
+	victim[1].mb = 8;
+	victim[1].oom_score_adj = 500;
+	ASSERT_EQ(0, victim_start(&victim[0]));
+	ASSERT_EQ(0, victim_start(&victim[1]));
+	*squeezer = cgroup_squeeze(cgroup, SHARED_MB / 2);
+	ASSERT_LT(0, *squeezer);
+	EXPECT_NE(NULL, probe_find(&scene->log, 5000, "Killed process %d (",
+				   victim[0].pid));
+	probe_sleep_ms(ms);
+	hold_release(&scene->hold, victim[0].file);
+	EXPECT_TRUE(victim_gone(&victim[0], 5000));
+	EXPECT_TRUE(cgroup_squeezed(*squeezer, 5000));
+	*squeezer = 0;
+	alive = !probe_count(&scene->log, "Killed process %d (", victim[1].pid);
+	scene_print("it exits %d ms after the kill, the other one is %s", ms,
+		    alive ? "spared" : "killed, too");
+	EXPECT_TRUE(alive);
+	EXPECT_TRUE(bystander_intact(&scene->bystander));
+}
+
+TEST_F(several, guard_shared_memory_exit_200)
+{
+	if (!*self->cgroup.dir)
+		SKIP(return, NEEDS_MEMCG);
+	exit_with_shared(_metadata, &self->scene, &self->cgroup, self->victim,
+			 &self->squeezer, 200);
+}
+
+TEST_F(several, guard_shared_memory_exit_1500)
+{
+	if (!*self->cgroup.dir)
+		SKIP(return, NEEDS_MEMCG);
+	if (probe_slow())
+		SKIP(return, "near to the two seconds of stock");
+	exit_with_shared(_metadata, &self->scene, &self->cgroup, self->victim,
+			 &self->squeezer, 1500);
 }
 
 /* A process with the memory of another one, its flags and signals its own */

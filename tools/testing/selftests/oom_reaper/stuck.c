@@ -264,18 +264,30 @@ TEST_F(stuck, ptrace_exit)
  * that before the scheduler lets the victim get on.
  */
 #define FORK_AREA	0x1000000000UL
+#define FORK_BELOW	(FORK_AREA / 2)	/* is copied before it */
 #define FORK_PAGES	4000
 #define FORK_STRIDE	(2 * PROBE_MB)	/* a page table for each page */
 
 enum { FORK_GO, FORK_DELAY_US, FORK_LIST_ABOVE, FORK_DONE };	/* flags */
 
-/* To memory that is copied later. It is empty */
-static void move_robust_list(char *mem)
+/* Of the lock that the victim holds, after @flag */
+#define FORK_WORD	15
+
+/*
+ * To memory that is copied later, or that has been copied by the time that
+ * fork() stands still. There is one lock on it.
+ */
+static void move_robust_list(struct victim *victim, char *mem)
 {
 	struct robust_list_head *head = (void *)mem;
+	struct robust_list *node = (void *)(mem + sizeof(*head));
+	atomic_int *word = &victim->shared->flag[FORK_WORD];
 
-	head->list.next = &head->list;
+	*word = syscall(SYS_gettid);
+	head->list.next = node;
 	head->list_op_pending = NULL;
+	head->futex_offset = (char *)word - (char *)node;
+	node->next = &head->list;
 	syscall(SYS_set_robust_list, head, sizeof(*head));
 }
 
@@ -285,10 +297,13 @@ static int fork_when_told(struct victim *victim)
 	char *area = mmap((void *)FORK_AREA, size, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
 			  MAP_FIXED_NOREPLACE, -1, 0);
+	char *below = mmap((void *)FORK_BELOW, PROBE_MB, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+			   -1, 0);
 	pid_t pid;
 	int err;
 
-	if (area == MAP_FAILED)
+	if (area == MAP_FAILED || below == MAP_FAILED)
 		return -errno;
 	madvise(area, size, MADV_NOHUGEPAGE);
 	for (i = 0; i < FORK_PAGES; i++)
@@ -299,8 +314,8 @@ static int fork_when_told(struct victim *victim)
 	victim->shared->stage = VICTIM_READY;
 	while (!victim->shared->flag[FORK_GO])
 		probe_sleep_ms(1);
-	if (victim->shared->flag[FORK_LIST_ABOVE])
-		move_robust_list(victim->mem);
+	move_robust_list(victim, victim->shared->flag[FORK_LIST_ABOVE] ?
+			 victim->mem : below);
 	starve_after(victim->arg, victim->shared->flag[FORK_DELAY_US]);
 	pid = fork();
 	if (!pid)
@@ -315,7 +330,7 @@ static void stuck_in_fork(struct __test_metadata *_metadata,
 	struct starve starve;
 	long before, tables_kb, copied_kb = 0;
 	bool caught = false;
-	int try, back = -1;
+	int try, back = -1, word = 0;
 
 	for (try = 0; try < 16 && !caught; try++) {
 		struct victim victim = {
@@ -345,14 +360,19 @@ static void stuck_in_fork(struct __test_metadata *_metadata,
 				EXPECT_FALSE(victim_gone(&victim, 0));
 		}
 		starve_stop(&starve);
-		if (caught)
+		if (caught) {
 			EXPECT_TRUE(victim_gone(&victim, 5000));
+			word = victim.shared->flag[FORK_WORD];
+		}
 		victim_stop(&victim);
 	}
+	scene_print("the lock is %s", word & FUTEX_OWNER_DIED ? "marked" :
+								"lost");
 	scene_print("caught in fork() at try %d, %ld of %d kB of page tables",
 		    try, copied_kb, FORK_PAGES * 4);
 	EXPECT_TRUE(caught);
 	EXPECT_LE(0, back);
+	EXPECT_TRUE(word & FUTEX_OWNER_DIED);
 	EXPECT_TRUE(bystander_intact(&scene->bystander));
 }
 
@@ -363,7 +383,10 @@ TEST_F(stuck, fork)
 	stuck_in_fork(_metadata, &self->scene, true);
 }
 
-/* The list of robust futexes is where fork() has been already */
+/*
+ * The list of robust futexes is where fork() has been already, so that the VMA
+ * that it is in cannot be had.
+ */
 TEST_F(stuck, fork_list_locked)
 {
 	if (!starve_possible())

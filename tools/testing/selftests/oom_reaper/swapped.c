@@ -282,25 +282,11 @@ TEST_F(swapped, mrelease)
 	EXPECT_EQ(0, locks_lost(locks));
 }
 
-static void unmap_shared_memory(void)
-{
-	static char maps[65536];
-	unsigned long start, end;
-	char *line, *rest = maps, flags[8];
-
-	if (probe_read("/proc/self/maps", maps, sizeof(maps)) <= 0)
-		return;
-	while ((line = strtok_r(rest, "\n", &rest)))
-		if (sscanf(line, "%lx-%lx %7s", &start, &end, flags) == 3 &&
-		    flags[1] == 'w' && flags[3] == 's')
-			munmap((void *)start, end - start);
-}
-
 /* Nobody else can wait for a lock in memory that nobody else has */
 static int hold_private_lock(struct victim *victim, bool out)
 {
 	struct locks *locks = victim->arg;
-	int i, err;
+	int err;
 
 	locks->words_at = victim->mem + PROBE_MB;
 	err = locks_hold_words(victim);
@@ -308,12 +294,7 @@ static int hold_private_lock(struct victim *victim, bool out)
 		return err;
 	if (out && !probe_wait(list_out(locks), 5000))
 		return -EAGAIN;
-	victim->shared->stage = VICTIM_READY;
-	unmap_shared_memory();
-	/* What it needs for this is in private memory */
-	hold_in_read(victim->hold, victim->file);
-	for (i = 0;; i++)
-		pause();
+	locks_unshare(victim, NULL);
 	return 0;
 }
 
