@@ -242,7 +242,7 @@ TEST_F(mrelease, guard_swapped_out)
 	daemon->victim.mb = SWAPPED_MB;
 	daemon->victim.stuck = VICTIM_READ;
 	ASSERT_EQ(0, victim_start(&daemon->victim));
-	ASSERT_TRUE(swap_out_process(daemon->victim.pid, 128));
+	ASSERT_TRUE(swap_out_process(daemon->victim.pid, 512));
 	swap_kb = probe_status(daemon->victim.pid, "VmSwap");
 	scene_print("%ld kB swapped out, %ld kB in memory", swap_kb,
 		    probe_status(daemon->victim.pid, "RssAnon"));

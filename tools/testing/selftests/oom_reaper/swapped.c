@@ -222,7 +222,7 @@ TEST_F(swapped, process)
 	ASSERT_EQ(0, victim_start(&locks->victim));
 	locks_wait_mutex(locks, 0);
 	locks_wait_mutex(locks, NODES - 1);
-	ASSERT_TRUE(swap_out_process(locks->victim.pid, 128));
+	ASSERT_TRUE(swap_out_process(locks->victim.pid, 512));
 	swap_kb = probe_status(locks->victim.pid, "VmSwap");
 	ASSERT_LT(7 * 1024, swap_kb);
 	probe_sleep_ms(100);
