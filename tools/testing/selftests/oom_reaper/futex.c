@@ -814,7 +814,7 @@ static int hold_words_only(struct victim *victim)
 	return 0;
 }
 
-TEST_F(word, list)
+TEST_F(word, in_shared_memory)
 {
 	struct locks *locks = &self->locks;
 

@@ -18,6 +18,7 @@
 #include "../kselftest_harness.h"
 #include "cgroup.h"
 #include "scene.h"
+#include "starve.h"
 
 #define GROUP	64
 #define STACK	65536
@@ -436,15 +437,36 @@ TEST_F(several, one_mm_both_stuck)
 	kill_sharers(_metadata, &self->scene, &self->victim[0], true);
 }
 
+/* The thread of this name, -1: there is none */
+static pid_t thread_named(const char *name)
+{
+	char path[64], comm[32];
+	pid_t pid;
+
+	for (pid = 2; pid < 2000; pid++) {
+		snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+		if (probe_read(path, comm, sizeof(comm)) <= 0)
+			continue;
+		comm[strcspn(comm, "\n")] = '\0';
+		if (!strcmp(comm, name))
+			return pid;
+	}
+	return -1;
+}
+
 FIXTURE(process)
 {
 	struct scene scene;
+	struct probe_text trace;
+	struct probe_params params;
 };
 
 FIXTURE_SETUP(process)
 {
 	int err = scene_start(&self->scene);
 
+	self->trace.fd = -1;
+	probe_params_save(&self->params);
 	if (err == -ENODEV)
 		SKIP(return, "no FUSE");
 	ASSERT_EQ(0, err);
@@ -453,6 +475,22 @@ FIXTURE_SETUP(process)
 
 FIXTURE_TEARDOWN(process)
 {
+	int cpu, reaper = thread_named("oom_reaper");
+	struct sched_param param = { .sched_priority = 99 };
+	cpu_set_t all;
+
+	if (probe_param("priority") > 0)
+		param.sched_priority = probe_param("priority");
+	probe_text_close(&self->trace);
+	probe_params_restore(&self->params);
+	/* As it was before a test put it somewhere else */
+	CPU_ZERO(&all);
+	for (cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		CPU_SET(cpu, &all);
+	if (reaper > 0 && probe_param("priority") > 0) {
+		sched_setaffinity(reaper, sizeof(all), &all);
+		sched_setscheduler(reaper, SCHED_FIFO, &param);
+	}
 	scene_stop(&self->scene);
 }
 
@@ -491,6 +529,88 @@ TEST_F(process, vfork_exempt_child)
 	EXPECT_TRUE(sharer_gone(child, 5000));
 	no_complaint(_metadata, scene);
 	victim_stop(&victim);
+}
+
+/* An ordinary task, and on this CPU only */
+static int put_on(pid_t pid, int cpu)
+{
+	struct sched_param param = { 0 };
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setscheduler(pid, SCHED_OTHER, &param) ||
+	    sched_setaffinity(pid, sizeof(set), &set))
+		return -errno;
+	return 0;
+}
+
+#define BUSY_MB		160
+#define BUSY_DELAY	"300"
+
+/*
+ * One of two threads is in the middle of a victim, and stands still there as it
+ * does not get the CPU: the other one takes the next victim.
+ */
+TEST_F_TIMEOUT(process, busy_thread, 120)
+{
+	struct scene *scene = &self->scene;
+	struct probe_text *trace = &self->trace;
+	struct victim first = {
+		.mb = BUSY_MB, .stuck = VICTIM_READ, .hold = &scene->hold,
+	}, second = {
+		.mb = 16, .stuck = VICTIM_READ, .hold = &scene->hold,
+		.file = 1, .oom_score_adj = 900,
+	};
+	pid_t reaper[2];
+	struct starve starve;
+	const char *line;
+	long left, begun;
+	bool back;
+
+	if (!starve_possible())
+		SKIP(return, "needs two CPUs");
+	if (probe_param_write("threads", "2") ||
+	    probe_param_write("delay_ms", BUSY_DELAY))
+		SKIP(return, "no parameters \"threads\" and \"delay_ms\"");
+	reaper[0] = thread_named("oom_reaper");
+	reaper[1] = thread_named("oom_reaper/1");
+	if (reaper[0] < 0 || reaper[1] < 0)
+		SKIP(return, "there are no two threads");
+	ASSERT_EQ(0, put_on(reaper[0], STARVE_CPU));
+	ASSERT_EQ(0, put_on(reaper[1], STARVE_CPU));
+	ASSERT_EQ(0, probe_trace_open(trace, "oom:start_task_reaping"));
+	ASSERT_EQ(0, starve_start(&starve));
+	EXPECT_EQ(0, victim_start(&first));
+	EXPECT_EQ(0, victim_start(&second));
+	begun = probe_status(first.pid, "RssAnon");
+
+	EXPECT_EQ(0, victim_sysrq());
+	line = probe_find(trace, 5000, "start_task_reaping: pid=%d", first.pid);
+	starve_after(&starve, 0);
+	EXPECT_NE(NULL, line);
+	/* It is not this one: that one is free to run elsewhere */
+	if (line && strstr(line, "oom_reaper/1"))
+		EXPECT_EQ(0, put_on(reaper[0], 0));
+	else
+		EXPECT_EQ(0, put_on(reaper[1], 0));
+	probe_param_write("delay_ms", "0");
+	probe_sleep_ms(20);
+	EXPECT_EQ(0, victim_sysrq());
+	back = probe_wait(probe_status(second.pid, "RssAnon") < 1024,
+			  STARVE_MS - 100);
+	left = probe_status(first.pid, "RssAnon");
+	starve_stop(&starve);
+	scene_print("first: %ld of %ld kB left, second: %s", left, begun,
+		    back ? "reaped meanwhile" : "had to wait");
+	/* Else nothing was tested */
+	EXPECT_LT(1024, left);
+	EXPECT_TRUE(back);
+	hold_release_all(&scene->hold);
+	EXPECT_TRUE(victim_gone(&first, 5000));
+	EXPECT_TRUE(victim_gone(&second, 5000));
+	victim_stop(&first);
+	victim_stop(&second);
 }
 
 /*
