@@ -312,8 +312,8 @@ static int map_shared(struct victim *victim)
 
 /*
  * Most of the first victim is shared memory, which goes when it exits: that is
- * worth to wait for before somebody else is killed. On stock it has the time in
- * which it is not reaped.
+ * worth to wait for before somebody else is killed. Stock looks for the next one
+ * when the address space is gone, and the file is still to be closed.
  */
 static void exit_with_shared(struct __test_metadata *_metadata,
 			     struct scene *scene, struct cgroup *cgroup,
@@ -343,7 +343,7 @@ static void exit_with_shared(struct __test_metadata *_metadata,
 	EXPECT_TRUE(bystander_intact(&scene->bystander));
 }
 
-TEST_F(several, guard_shared_memory_exit_200)
+TEST_F(several, shared_memory_exit_200)
 {
 	if (!*self->cgroup.dir)
 		SKIP(return, NEEDS_MEMCG);
@@ -351,12 +351,12 @@ TEST_F(several, guard_shared_memory_exit_200)
 			 &self->squeezer, 200);
 }
 
-TEST_F(several, guard_shared_memory_exit_1500)
+TEST_F(several, shared_memory_exit_1500)
 {
 	if (!*self->cgroup.dir)
 		SKIP(return, NEEDS_MEMCG);
 	if (probe_slow())
-		SKIP(return, "near to the two seconds of stock");
+		SKIP(return, "near to the end of the time that it has");
 	exit_with_shared(_metadata, &self->scene, &self->cgroup, self->victim,
 			 &self->squeezer, 1500);
 }
@@ -567,6 +567,7 @@ TEST_F_TIMEOUT(process, busy_thread, 120)
 	const char *line;
 	long left, begun;
 	bool back;
+	int other;
 
 	if (!starve_possible())
 		SKIP(return, "needs two CPUs");
@@ -590,10 +591,8 @@ TEST_F_TIMEOUT(process, busy_thread, 120)
 	starve_after(&starve, 0);
 	EXPECT_NE(NULL, line);
 	/* It is not this one: that one is free to run elsewhere */
-	if (line && strstr(line, "oom_reaper/1"))
-		EXPECT_EQ(0, put_on(reaper[0], 0));
-	else
-		EXPECT_EQ(0, put_on(reaper[1], 0));
+	other = line && strstr(line, "oom_reaper/1") ? 0 : 1;
+	EXPECT_EQ(0, put_on(reaper[other], 0));
 	probe_param_write("delay_ms", "0");
 	probe_sleep_ms(20);
 	EXPECT_EQ(0, victim_sysrq());

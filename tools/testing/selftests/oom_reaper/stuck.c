@@ -478,7 +478,6 @@ static int start_low_thread(struct victim *victim)
 
 TEST_F_TIMEOUT(stuck, guard_swapped_while_locked, 120)
 {
-	struct scene *scene = &self->scene;
 	struct cgroup top = { 0 }, cgroup = { 0 };
 	struct starve starve;
 	bool caught = false;
