@@ -942,8 +942,9 @@ static void read_while_reaped(struct __test_metadata *_metadata,
 	EXPECT_TRUE(probe_wait(figure[READER_READS] > reads + 1, 10000));
 	figure[READER_STOP] = 1;
 	waitpid(reader, NULL, 0);
-	scene_print("%d times %d pages read: %d were not the victim's, %d refused, %d of them read later",
-		    figure[READER_READS], pages, figure[READER_FOREIGN],
+	scene_print("%d times %d pages read: %d were not the victim's",
+		    figure[READER_READS], pages, figure[READER_FOREIGN]);
+	scene_print("%d pages refused, %d of them could be read later",
 		    figure[READER_REFUSED], figure[READER_BACK]);
 	EXPECT_EQ(0, figure[READER_FOREIGN]);
 	EXPECT_EQ(0, figure[READER_BACK]);

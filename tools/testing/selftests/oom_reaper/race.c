@@ -494,7 +494,8 @@ static int be_refilled(struct victim *victim)
 
 static void refill_for_ever(int fd, struct refill *refill)
 {
-	static char page[4096] __attribute__((aligned(4096)));
+	static char buf[8192];
+	char *page = (char *)(((uintptr_t)buf + 4095) & ~4095UL);
 	size_t at;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

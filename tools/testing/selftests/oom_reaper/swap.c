@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/loop.h>
 #include <linux/types.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -214,13 +215,14 @@ bool swap_is_out(void *addr)
 
 bool swap_out(void *addr)
 {
-	volatile char *page = (void *)((uintptr_t)addr & ~4095UL);
+	atomic_char *page = (void *)((uintptr_t)addr & ~4095UL);
 
 	/*
 	 * What has been written to a disk stays in the swap cache. It goes when
 	 * it is found there, unchanged, the next time.
 	 */
-	return probe_wait((*page, madvise((void *)page, 4096, MADV_PAGEOUT),
+	return probe_wait((atomic_load(page),
+			   madvise((void *)page, 4096, MADV_PAGEOUT),
 			   swap_is_out((void *)page)), 5000);
 }
 
