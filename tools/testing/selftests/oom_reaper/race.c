@@ -332,10 +332,28 @@ TEST_F_TIMEOUT(race, guard_moving, 600)
 }
 
 /* The others */
+#define THP		"/sys/kernel/mm/transparent_hugepage/"
+#define KHUGEPAGED	THP "khugepaged/"
+
+/* What a test makes khugepaged do */
+static const struct setting {
+	const char *path;
+	const char *value;
+} busy_khugepaged[] = {
+	{ KHUGEPAGED "scan_sleep_millisecs", "0" },
+	{ KHUGEPAGED "alloc_sleep_millisecs", "0" },
+	{ KHUGEPAGED "pages_to_scan", "8192" },
+};
+
+#define NR_SETTINGS	(sizeof(busy_khugepaged) / sizeof(*busy_khugepaged))
+
 FIXTURE(lock)
 {
 	struct scene scene;
 	struct victim victim;
+	char before[NR_SETTINGS][64];	/* empty: not changed */
+	char mount[64];
+	pid_t monitor;
 };
 
 FIXTURE_SETUP(lock)
@@ -351,9 +369,22 @@ FIXTURE_SETUP(lock)
 
 FIXTURE_TEARDOWN(lock)
 {
+	size_t i;
+
+	if (self->monitor > 0) {
+		kill(self->monitor, SIGKILL);
+		waitpid(self->monitor, NULL, 0);
+	}
 	if (self->victim.pid) {
 		hold_release_all(&self->scene.hold);
 		victim_stop(&self->victim);
+	}
+	for (i = 0; i < NR_SETTINGS; i++)
+		if (*self->before[i])
+			probe_write(busy_khugepaged[i].path, self->before[i]);
+	if (*self->mount) {
+		umount2(self->mount, MNT_DETACH);
+		rmdir(self->mount);
 	}
 	scene_stop(&self->scene);
 }
@@ -387,18 +418,13 @@ TEST_F_TIMEOUT(lock, guard_released_half_way, 300)
 #define FILES_MB	4
 #define FILES_TRIES	8	/* for each of runs() */
 
-struct files {
-	char mount[64];
-};
-
 /* A file on a file system of its own, open and mapped in both ways */
 static int map_files(struct victim *victim)
 {
-	struct files *files = victim->arg;
 	char path[128], *mem;
 	int i, fd;
 
-	snprintf(path, sizeof(path), "%s/file", files->mount);
+	snprintf(path, sizeof(path), "%s/file", (char *)victim->arg);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0 || ftruncate(fd, FILES_MB * PROBE_MB))
 		return -errno;
@@ -420,15 +446,15 @@ TEST_F_TIMEOUT(lock, guard_files_closed, 300)
 {
 	struct victim *victim = &self->victim;
 	int i, busy = 0, left = 0, n = FILES_TRIES * runs();
-	struct files files = { .mount = "/tmp/oom_reaper.mnt.XXXXXX" };
 
 	victim->stuck = VICTIM_MMAP_WRITE;
 	victim->body = map_files;
-	victim->arg = &files;
+	victim->arg = self->mount;
 	mkdir("/tmp", 01777);
-	ASSERT_NE(NULL, mkdtemp(files.mount));
+	snprintf(self->mount, sizeof(self->mount), "/tmp/oom_reaper.mnt.XXXXXX");
+	ASSERT_NE(NULL, mkdtemp(self->mount));
 	for (i = 0; i < n; i++) {
-		ASSERT_EQ(0, mount("oom_reaper", files.mount, "tmpfs", 0,
+		ASSERT_EQ(0, mount("oom_reaper", self->mount, "tmpfs", 0,
 				   "size=16m"));
 		victim->file = i;
 		EXPECT_EQ(0, victim_start(victim));
@@ -439,13 +465,12 @@ TEST_F_TIMEOUT(lock, guard_files_closed, 300)
 		usleep(rand() % 40000);
 		hold_release(&self->scene.hold, i);
 		left += !victim_gone(victim, 5000);
-		if (umount2(files.mount, 0)) {
+		if (umount2(self->mount, 0)) {
 			busy++;
-			umount2(files.mount, MNT_DETACH);
+			umount2(self->mount, MNT_DETACH);
 		}
 		victim_stop(victim);
 	}
-	rmdir(files.mount);
 	scene_print("%d killed, the file system was busy after %d", n, busy);
 	EXPECT_EQ(0, left);
 	EXPECT_EQ(0, busy);
@@ -522,7 +547,6 @@ TEST_F_TIMEOUT(lock, guard_filled_again, 120)
 	long long began;
 	bool ended, next;
 	int pidfd, fd;
-	pid_t monitor;
 
 	fd = syscall(SYS_userfaultfd, O_CLOEXEC);
 	if (fd < 0)
@@ -544,8 +568,8 @@ TEST_F_TIMEOUT(lock, guard_filled_again, 120)
 	pidfd = syscall(SYS_pidfd_open, victim->pid, 0);
 	fd = syscall(SYS_pidfd_getfd, pidfd, victim->shared->flag[UFFD], 0);
 	ASSERT_LE(0, fd);
-	monitor = fork();
-	if (!monitor)
+	self->monitor = fork();
+	if (!self->monitor)
 		refill_for_ever(fd, &refill);
 	began = probe_now_ns();
 	EXPECT_EQ(0, victim_sysrq());
@@ -562,8 +586,9 @@ TEST_F_TIMEOUT(lock, guard_filled_again, 120)
 	next = probe_find(log, 2000, "Killed process %d (",
 			  self->scene.bystander.process.pid);
 	EXPECT_TRUE(next);
-	kill(monitor, SIGKILL);
-	waitpid(monitor, NULL, 0);
+	kill(self->monitor, SIGKILL);
+	waitpid(self->monitor, NULL, 0);
+	self->monitor = 0;
 	close(fd);
 	close(pidfd);
 	hold_release_all(&self->scene.hold);
@@ -596,23 +621,6 @@ TEST_F_TIMEOUT(lock, guard_read_released_half_way, 300)
 }
 
 /* khugepaged is making huge pages of the victim's memory */
-#define THP		"/sys/kernel/mm/transparent_hugepage/"
-#define KHUGEPAGED	THP "khugepaged/"
-
-struct setting {
-	const char *path;
-	const char *value;
-	char before[64];
-};
-
-static int set(struct setting *setting)
-{
-	if (probe_read(setting->path, setting->before,
-		       sizeof(setting->before)) <= 0)
-		return -ENOENT;
-	return probe_write(setting->path, setting->value);
-}
-
 static int invite_khugepaged(struct victim *victim)
 {
 	/* Now that it is full of small pages */
@@ -622,22 +630,22 @@ static int invite_khugepaged(struct victim *victim)
 
 TEST_F_TIMEOUT(lock, khugepaged, 300)
 {
-	struct setting setting[] = {
-		{ .path = KHUGEPAGED "scan_sleep_millisecs", .value = "0" },
-		{ .path = KHUGEPAGED "alloc_sleep_millisecs", .value = "0" },
-		{ .path = KHUGEPAGED "pages_to_scan", .value = "8192" },
-	};
-	const int settings = sizeof(setting) / sizeof(*setting);
 	struct victim *victim = &self->victim;
 	int i, left = 0, late = 0, n = runs();
 	char enabled[64];
 	long collapsed;
+	size_t j;
 
 	if (probe_read(THP "enabled", enabled, sizeof(enabled)) <= 0 ||
 	    strstr(enabled, "[never]"))
 		SKIP(return, "no transparent huge pages");
-	for (i = 0; i < settings; i++)
-		ASSERT_EQ(0, set(&setting[i]));
+	for (j = 0; j < NR_SETTINGS; j++) {
+		const struct setting *setting = &busy_khugepaged[j];
+
+		ASSERT_LT(0, probe_read(setting->path, self->before[j],
+					sizeof(self->before[j])));
+		ASSERT_EQ(0, probe_write(setting->path, setting->value));
+	}
 	collapsed = probe_vmstat("thp_collapse_alloc");
 	victim->stuck = VICTIM_READ;
 	victim->body = invite_khugepaged;
@@ -655,8 +663,6 @@ TEST_F_TIMEOUT(lock, khugepaged, 300)
 		victim_stop(victim);
 	}
 	collapsed = probe_vmstat("thp_collapse_alloc") - collapsed;
-	for (i = 0; i < settings; i++)
-		probe_write(setting[i].path, setting[i].before);
 	scene_print("%ld huge pages made, late %d", collapsed, late);
 	/* Else nothing was tested */
 	EXPECT_LT(0, collapsed);
