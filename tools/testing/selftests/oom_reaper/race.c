@@ -11,12 +11,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdint.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -25,6 +22,7 @@
 #include <sys/wait.h>
 
 #include "../kselftest_harness.h"
+#include "refill.h"
 #include "scene.h"
 #include "starve.h"
 
@@ -33,10 +31,6 @@
 #define OTHER_AREA	(AREA + 1024 * PROBE_MB)
 #define EXEC_MB		16
 #define EXEC_OPTION	"--exec-again"
-
-#ifndef SYS_pidfd_getfd
-#define SYS_pidfd_getfd	438
-#endif
 
 #define ALL		(PROT_READ | PROT_WRITE)
 #define NEW		(MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)
@@ -494,49 +488,28 @@ struct refill {
 static int be_refilled(struct victim *victim)
 {
 	struct refill *refill = victim->arg;
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = {
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
 	size_t at;
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	int fd = refill_register(refill->area, REFILL_MB * PROBE_MB);
 
 	if (fd < 0)
-		return -errno;
-	/* The monitor needs no mmap_lock where there has been a page before */
-	for (at = 0; at < REFILL_MB * PROBE_MB; at += 4096)
-		refill->area[at] = 1;
+		return fd;
 	for (at = 0; at < PROBE_MB; at += 4096)
 		refill->locked[at] = 1;
 	victim->locked = refill->locked;
-	reg.range.start = (uintptr_t)refill->area;
-	reg.range.len = REFILL_MB * PROBE_MB;
-	if (ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
-		return -errno;
 	victim->shared->flag[UFFD] = fd;
 	return 0;
 }
 
 static void refill_for_ever(int fd, struct refill *refill)
 {
-	static char buf[8192];
-	char *page = (char *)(((uintptr_t)buf + 4095) & ~4095UL);
 	size_t at;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	alarm(probe_limit(60000) / 1000);
-	for (;;) {
-		for (at = 0; at < REFILL_MB * PROBE_MB; at += 4096) {
-			struct uffdio_copy copy = {
-				.dst = (uintptr_t)refill->area + at,
-				.src = (uintptr_t)page,
-				.len = 4096,
-			};
-
-			if (ioctl(fd, UFFDIO_COPY, &copy) && errno == ESRCH)
+	for (;;)
+		for (at = 0; at < REFILL_MB * PROBE_MB; at += 4096)
+			if (refill_page(fd, refill->area + at) == -ESRCH)
 				_exit(0);
-		}
-	}
 }
 
 TEST_F_TIMEOUT(lock, guard_filled_again, 120)
@@ -546,12 +519,10 @@ TEST_F_TIMEOUT(lock, guard_filled_again, 120)
 	struct refill refill;
 	long long began;
 	bool ended, next;
-	int pidfd, fd;
+	int fd;
 
-	fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-	if (fd < 0)
-		SKIP(return, "no userfaultfd: %s", strerror(errno));
-	close(fd);
+	if (!refill_possible())
+		SKIP(return, "no userfaultfd");
 	/* The victim has them at the same addresses; nothing is in them here */
 	refill.area = mmap(NULL, REFILL_MB * PROBE_MB, ALL,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -565,8 +536,7 @@ TEST_F_TIMEOUT(lock, guard_filled_again, 120)
 	victim->body = be_refilled;
 	victim->arg = &refill;
 	ASSERT_EQ(0, victim_start(victim));
-	pidfd = syscall(SYS_pidfd_open, victim->pid, 0);
-	fd = syscall(SYS_pidfd_getfd, pidfd, victim->shared->flag[UFFD], 0);
+	fd = refill_take(victim->pid, victim->shared->flag[UFFD]);
 	ASSERT_LE(0, fd);
 	self->monitor = fork();
 	if (!self->monitor)
@@ -590,7 +560,6 @@ TEST_F_TIMEOUT(lock, guard_filled_again, 120)
 	waitpid(self->monitor, NULL, 0);
 	self->monitor = 0;
 	close(fd);
-	close(pidfd);
 	hold_release_all(&self->scene.hold);
 	EXPECT_TRUE(victim_gone(victim, 10000));
 	munmap(refill.area, REFILL_MB * PROBE_MB);

@@ -510,11 +510,11 @@ TEST_F_TIMEOUT(stuck, guard_swapped_while_locked, 120)
 		EXPECT_EQ(0, victim_sysrq());
 		/* Time for some attempts */
 		probe_sleep_ms(50);
-		kb = -probe_status(victim.pid, "VmSwap");
+		kb = probe_meminfo_kb("SwapFree");
 		cgroup_write(&cgroup, "memory.reclaim", "8M");
+		kb -= probe_meminfo_kb("SwapFree");
 		caught = starve_lock_held(&starve, victim.pid,
 					  (void *)TOP_AREA);
-		kb += probe_status(victim.pid, "VmSwap");
 		starve_stop(&starve);
 		EXPECT_TRUE(victim_gone(&victim, 10000));
 		victim_stop(&victim);
