@@ -196,27 +196,64 @@ TEST_F_TIMEOUT(busy, many_spinners, 60)
 	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
 }
 
-/* Ordinary tasks that have a CPU to themselves, and notice when they do not */
+/* Tasks that have a CPU to themselves, and notice when they do not */
 struct watch {
-	atomic_int on;
+	atomic_llong on_ns;		/* since then, 0: off */
 	atomic_llong worst_ns[MAX_CPUS];
+	atomic_int rounds[MAX_CPUS];	/* how often they have been on and off */
 };
 
-static pid_t start_watcher(struct watch *watch, int cpu)
+static void watch_cpu(struct watch *watch, int cpu, int idle_us)
+{
+	long long now, last;
+
+	for (;;) {
+		/* From when it was told to, though it may be late itself */
+		while (!(last = watch->on_ns))
+			if (idle_us)
+				usleep(idle_us);
+		do {
+			now = probe_now_ns();
+			if (now - last > watch->worst_ns[cpu])
+				watch->worst_ns[cpu] = now - last;
+			last = now;
+		} while (watch->on_ns);
+		watch->rounds[cpu]++;
+	}
+}
+
+static void watch_begin(struct watch *watch)
+{
+	memset(watch, 0, sizeof(*watch));
+	watch->on_ns = probe_now_ns();
+}
+
+/* Of the CPUs from @first to before @end */
+static void watch_end(struct watch *watch, int first, int end)
+{
+	long long began = watch->on_ns;
+	int cpu;
+
+	watch->on_ns = 0;
+	for (cpu = first; cpu < end; cpu++)
+		if (!probe_wait(watch->rounds[cpu], 2000))
+			watch->worst_ns[cpu] = probe_now_ns() - began;
+}
+
+static pid_t start_watcher(struct watch *watch, int cpu, int priority)
 {
 	pid_t pid = fork();
-	long long now, last;
 
 	if (pid)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	alarm(200);
 	run_on(cpu);
-	for (last = probe_now_ns();; last = now) {
-		now = probe_now_ns();
-		if (watch->on && now - last > watch->worst_ns[cpu])
-			watch->worst_ns[cpu] = now - last;
-	}
+	if (set_fifo(priority))
+		_exit(1);
+	/* A SCHED_FIFO task lets others run when there is nothing to watch */
+	watch_cpu(watch, cpu, priority ? 1000 : 0);
+	return 0;
 }
 
 static long worst_ms(struct watch *watch, int cpus)
@@ -250,19 +287,18 @@ static long kill_watched(struct __test_metadata *_metadata, struct scene *scene,
 	if (victim_start(&victim))
 		return -1;
 	for (cpu = 0; cpu < cpus; cpu++)
-		watcher[cpu] = start_watcher(watch, cpu);
+		watcher[cpu] = start_watcher(watch, cpu, 0);
 	set_fifo(TEST_PRIORITY);
 	/* What the host does to them by itself */
-	watch->on = 1;
+	watch_begin(watch);
 	probe_sleep_ms(CONTROL_MS);
-	watch->on = 0;
+	watch_end(watch, 0, cpus);
 	*control = worst_ms(watch, cpus);
-	memset(watch, 0, sizeof(*watch));
 	before = probe_free_kb();
-	watch->on = 1;
+	watch_begin(watch);
 	victim_sysrq();
 	back = victim_memory_back(before, mb, 20000);
-	watch->on = 0;
+	watch_end(watch, 0, cpus);
 	set_fifo(0);
 	stop_spinners(watcher, cpus);
 	worst = worst_ms(watch, cpus);
@@ -352,30 +388,6 @@ static int map_sparse(struct victim *victim)
 	return 0;
 }
 
-static pid_t start_fifo_watcher(struct watch *watch, int cpu)
-{
-	pid_t pid = fork();
-	long long now, last;
-
-	if (pid)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	alarm(60);
-	run_on(cpu);
-	if (set_fifo(SPIN_PRIORITY))
-		_exit(1);
-	/* Not for long at a time: nobody else has this CPU */
-	for (;;) {
-		while (!watch->on)
-			usleep(1000);
-		for (last = probe_now_ns(); watch->on; last = now) {
-			now = probe_now_ns();
-			if (now - last > watch->worst_ns[cpu])
-				watch->worst_ns[cpu] = now - last;
-		}
-	}
-}
-
 static long kill_sparse(struct __test_metadata *_metadata, struct scene *scene,
 			struct watch *watch, int cpu, long mb, int try,
 			long *control)
@@ -392,19 +404,18 @@ static long kill_sparse(struct __test_metadata *_metadata, struct scene *scene,
 	if (victim_start(&victim))
 		return -1;
 	run_on(!cpu);
-	watcher = start_fifo_watcher(watch, cpu);
+	watcher = start_watcher(watch, cpu, SPIN_PRIORITY);
 	set_fifo(TEST_PRIORITY);
-	watch->on = 1;
+	watch_begin(watch);
 	probe_sleep_ms(500);
-	watch->on = 0;
+	watch_end(watch, cpu, cpu + 1);
 	*control = watch->worst_ns[cpu] / 1000000;
 	probe_sleep_ms(50);
-	watch->worst_ns[cpu] = 0;
 	before = probe_free_kb();
-	watch->on = 1;
+	watch_begin(watch);
 	victim_sysrq();
 	back = victim_memory_back(before, mb, 10000);
-	watch->on = 0;
+	watch_end(watch, cpu, cpu + 1);
 	set_fifo(0);
 	stop_spinners(&watcher, 1);
 	worst = watch->worst_ns[cpu] / 1000000;
@@ -448,6 +459,8 @@ TEST_F_TIMEOUT(busy, polite_sparse, 240)
 		worst = kill_sparse(_metadata, &self->scene, watch, 1, mb, try,
 				    &control);
 		/* What the host takes by itself is not the reaper's fault */
+		if (2 * control > limit)
+			limit = 2 * control;
 		if (worst >= 0 && (least < 0 || worst < least))
 			least = worst;
 		if (least >= 0 && least < limit)

@@ -457,6 +457,7 @@ static void *fork_at_top(void *arg)
 static int start_low_thread(struct victim *victim)
 {
 	static struct victim copy;
+	static struct starve starve;
 	pthread_attr_t attr;
 	pthread_t thread;
 	void *stack = mmap((void *)LOW_STACK, LOW_STACK_SIZE,
@@ -465,7 +466,10 @@ static int start_low_thread(struct victim *victim)
 
 	if (stack == MAP_FAILED)
 		return -errno;
+	/* The originals are on the stack that goes */
+	starve = *(struct starve *)victim->arg;
 	copy = *victim;
+	copy.arg = &starve;
 	pthread_attr_init(&attr);
 	pthread_attr_setstack(&attr, stack, LOW_STACK_SIZE);
 	if (pthread_create(&thread, &attr, fork_at_top, &copy))
