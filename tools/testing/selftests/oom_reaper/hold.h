@@ -13,6 +13,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #define HOLD_FILES	1024
@@ -24,11 +25,23 @@ struct hold {
 	int kick;			/* eventfd: look at the releases */
 	char dir[64];
 	struct hold_shared *shared;
+	char *disk;			/* content of the disk, NULL: none */
+	size_t disk_size;
 };
 
 /* Return: 0 or -errno, -ENODEV without FUSE */
 int hold_start(struct hold *hold);
 void hold_stop(struct hold *hold);
+
+/*
+ * The same with a file of @mb megabytes that keeps what is written to it, for a
+ * loop device. It is as fast as the machine and never fails, until it is told
+ * otherwise.
+ */
+int hold_start_disk(struct hold *hold, size_t mb);
+void hold_disk_path(struct hold *hold, char *path, size_t size);
+/* From now on a read takes @ms milliseconds, and fails with EIO if @fails */
+void hold_disk_reads(struct hold *hold, int ms, bool fails);
 
 /* Wait until @count requests on @file are held */
 bool hold_wait(struct hold *hold, int file, int count, int ms);
@@ -45,6 +58,8 @@ void hold_release_all(struct hold *hold);
 int hold_in_read(struct hold *hold, int file);
 /* D state in mmap(), this mm's mmap_lock held for write */
 int hold_in_mmap(struct hold *hold, int file);
+/* The same, and the VMA that has @page in it write-locked; the page is lost */
+int hold_in_mmap_over(struct hold *hold, int file, char *page);
 /* D state in a page fault, this mm's mmap_lock held for read */
 int hold_in_fault(struct hold *hold, int file);
 

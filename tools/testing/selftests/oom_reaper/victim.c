@@ -82,7 +82,11 @@ static void get_stuck(struct victim *victim)
 		err = hold_in_read(hold, victim->file);
 		break;
 	case VICTIM_MMAP_WRITE:
-		err = hold_in_mmap(hold, victim->file);
+		if (victim->locked)
+			err = hold_in_mmap_over(hold, victim->file,
+						victim->locked);
+		else
+			err = hold_in_mmap(hold, victim->file);
 		break;
 	case VICTIM_MMAP_READ:
 		err = hold_in_fault(hold, victim->file);

@@ -50,6 +50,11 @@ struct victim {
 	int (*body)(struct victim *victim);
 	void *arg;		/* for @body */
 	char *mem;
+	/*
+	 * With VICTIM_MMAP_WRITE, from @body: the VMA in which this page lies
+	 * stays write-locked as well
+	 */
+	char *locked;
 	int status;		/* as from waitpid() */
 	bool gone;
 	struct victim_shared *shared;
