@@ -227,7 +227,7 @@ int probe_param_write(const char *name, const char *value)
 
 static const char * const param_names[] = {
 	"enabled", "attempts", "interval_ms", "delay_ms", "futex_grace_ms",
-	"vma_locks", "priority", "threads", "victim_timeout_ms",
+	"vma_locks", "priority", "victim_timeout_ms",
 };
 
 #define NR_PARAMS	(sizeof(param_names) / sizeof(*param_names))

@@ -166,8 +166,8 @@ TEST_F_TIMEOUT(several, group_threads, 90)
 {
 	if (!*self->cgroup.dir)
 		SKIP(return, NEEDS_MEMCG);
-	if (probe_param_write("threads", "4"))
-		SKIP(return, "no parameter \"threads\"");
+	if (probe_param("threads") < 2)
+		SKIP(return, "oom_reaper.threads= is not on the command line");
 	kill_group(_metadata, &self->scene, &self->cgroup, self->victim,
 		   &self->squeezer);
 }
@@ -571,9 +571,9 @@ TEST_F_TIMEOUT(process, busy_thread, 120)
 
 	if (!starve_possible())
 		SKIP(return, "needs two CPUs");
-	if (probe_param_write("threads", "2") ||
-	    probe_param_write("delay_ms", BUSY_DELAY))
-		SKIP(return, "no parameters \"threads\" and \"delay_ms\"");
+	if (probe_param("threads") != 2)
+		SKIP(return, "oom_reaper.threads=2 is not on the command line");
+	ASSERT_EQ(0, probe_param_write("delay_ms", BUSY_DELAY));
 	reaper[0] = thread_named("oom_reaper");
 	reaper[1] = thread_named("oom_reaper/1");
 	if (reaper[0] < 0 || reaper[1] < 0)
