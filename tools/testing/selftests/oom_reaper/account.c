@@ -16,7 +16,7 @@
 
 #include "../kselftest_harness.h"
 #include "cgroup.h"
-#include "refill.h"
+#include "uffd.h"
 #include "scene.h"
 
 #define EVENTS	"oom:wake_reaper oom:start_task_reaping "		\
@@ -270,7 +270,7 @@ static int lock_a_vma(struct victim *victim)
 	char *mem = mmap(NULL, LOCKED_MB * PROBE_MB,
 			 PROT_READ | PROT_WRITE | PROT_EXEC,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	int fd = refill_register(refilled, REFILLED_MB * PROBE_MB);
+	int fd = uffd_register(refilled, REFILLED_MB * PROBE_MB);
 
 	if (mem == MAP_FAILED || fd < 0)
 		return -errno;
@@ -304,7 +304,7 @@ TEST_F(account, gave_up_figures)
 	long before;
 	int fd;
 
-	if (!refill_possible())
+	if (!uffd_possible())
 		SKIP(return, "no userfaultfd");
 	refilled = mmap(NULL, REFILLED_MB * PROBE_MB, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -314,14 +314,14 @@ TEST_F(account, gave_up_figures)
 	victim->stuck = VICTIM_MMAP_WRITE;
 	victim->body = lock_a_vma;
 	ASSERT_EQ(0, victim_start(victim));
-	fd = refill_take(victim->pid, victim->shared->flag[UFFD]);
+	fd = uffd_take(victim->pid, victim->shared->flag[UFFD]);
 	ASSERT_LE(0, fd);
 	count_from_here(account);
 	before = probe_free_kb();
 	EXPECT_EQ(0, victim_sysrq());
 	EXPECT_LE(0, victim_memory_back(before, victim->mb, 2000));
 	probe_sleep_ms(20);
-	scene_print("refilled: %s", strerror(-refill_page(fd, refilled)));
+	scene_print("refilled: %s", strerror(-uffd_page(fd, refilled)));
 	close(fd);
 	line = probe_find(&account->scene.log, 5000,
 			  "oom_reaper: unable to reap pid:%d (", victim->pid);

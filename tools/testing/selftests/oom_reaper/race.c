@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 
 #include "../kselftest_harness.h"
-#include "refill.h"
+#include "uffd.h"
 #include "scene.h"
 #include "starve.h"
 
@@ -489,7 +489,7 @@ static int be_refilled(struct victim *victim)
 {
 	struct refill *refill = victim->arg;
 	size_t at;
-	int fd = refill_register(refill->area, REFILL_MB * PROBE_MB);
+	int fd = uffd_register(refill->area, REFILL_MB * PROBE_MB);
 
 	if (fd < 0)
 		return fd;
@@ -500,7 +500,7 @@ static int be_refilled(struct victim *victim)
 	return 0;
 }
 
-static void refill_for_ever(int fd, struct refill *refill)
+static void uffd_for_ever(int fd, struct refill *refill)
 {
 	size_t at;
 
@@ -508,7 +508,7 @@ static void refill_for_ever(int fd, struct refill *refill)
 	alarm(probe_limit(60000) / 1000);
 	for (;;)
 		for (at = 0; at < REFILL_MB * PROBE_MB; at += 4096)
-			if (refill_page(fd, refill->area + at) == -ESRCH)
+			if (uffd_page(fd, refill->area + at) == -ESRCH)
 				_exit(0);
 }
 
@@ -521,7 +521,7 @@ TEST_F_TIMEOUT(lock, guard_filled_again, 120)
 	bool ended, next;
 	int fd;
 
-	if (!refill_possible())
+	if (!uffd_possible())
 		SKIP(return, "no userfaultfd");
 	/* The victim has them at the same addresses; nothing is in them here */
 	refill.area = mmap(NULL, REFILL_MB * PROBE_MB, ALL,
@@ -536,11 +536,11 @@ TEST_F_TIMEOUT(lock, guard_filled_again, 120)
 	victim->body = be_refilled;
 	victim->arg = &refill;
 	ASSERT_EQ(0, victim_start(victim));
-	fd = refill_take(victim->pid, victim->shared->flag[UFFD]);
+	fd = uffd_take(victim->pid, victim->shared->flag[UFFD]);
 	ASSERT_LE(0, fd);
 	self->monitor = fork();
 	if (!self->monitor)
-		refill_for_ever(fd, &refill);
+		uffd_for_ever(fd, &refill);
 	began = probe_now_ns();
 	EXPECT_EQ(0, victim_sysrq());
 	ended = probe_wait(victim_reaped(log, victim->pid, 0) ||

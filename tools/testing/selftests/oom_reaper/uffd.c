@@ -8,13 +8,13 @@
 #include <unistd.h>
 
 #include "probe.h"
-#include "refill.h"
+#include "uffd.h"
 
 #ifndef SYS_pidfd_getfd
 #define SYS_pidfd_getfd	438
 #endif
 
-bool refill_possible(void)
+bool uffd_possible(void)
 {
 	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
 
@@ -23,7 +23,7 @@ bool refill_possible(void)
 	return fd >= 0;
 }
 
-int refill_register(char *area, size_t size)
+int uffd_register(char *area, size_t size)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register reg = {
@@ -43,7 +43,7 @@ int refill_register(char *area, size_t size)
 	return fd;
 }
 
-int refill_take(pid_t pid, int fd)
+int uffd_take(pid_t pid, int fd)
 {
 	int pidfd = syscall(SYS_pidfd_open, pid, 0), err;
 
@@ -53,7 +53,7 @@ int refill_take(pid_t pid, int fd)
 	return fd < 0 ? -err : fd;
 }
 
-int refill_page(int fd, char *addr)
+int uffd_page(int fd, char *addr)
 {
 	static char buf[8192];
 	struct uffdio_copy copy = {
