@@ -73,6 +73,7 @@ struct refill {
 	int uffd;		/* the test's */
 	int fd;			/* of the file that is mapped, -1: anonymous */
 	struct swap swap;
+	struct cgroup top;
 	struct cgroup cgroup;
 };
 
@@ -153,8 +154,8 @@ FIXTURE_TEARDOWN(refill)
 	if (refill->fd >= 0)
 		close(refill->fd);
 	swap_stop(&refill->swap);
-	if (refill->victim.cgroup)
-		cgroup_remove(&refill->cgroup);
+	cgroup_remove(&refill->cgroup);
+	cgroup_remove(&refill->top);
 	scene_stop(&refill->scene);
 }
 
@@ -410,25 +411,24 @@ TEST_F(refill, khugepaged)
 {
 	struct refill *refill = &self->refill;
 	struct scene *scene = &refill->scene;
-	long scans = khugepaged_scans();
 	char *other;
+	long scans;
 
-	if (scene_set(scene, THP "/khugepaged/scan_sleep_millisecs",
-		      "1000000") ||
+	if (scene_set(scene, THP "/khugepaged/scan_sleep_millisecs", "0") ||
 	    scene_set(scene, THP "/khugepaged/pages_to_scan", "100000"))
 		SKIP(return, "no transparent huge pages");
-	/* What wakes khugepaged is the first who wants huge pages, not the next */
+	/* Known to khugepaged, as is whoever it forks, but not to be scanned yet */
 	other = map_aligned(MAP_PRIVATE | MAP_ANONYMOUS, -1);
 	ASSERT_NE(NULL, other);
 	ASSERT_EQ(0, madvise(other, SIZE, MADV_HUGEPAGE));
-	probe_wait(khugepaged_scans() > scans, 2000);
-
+	ASSERT_EQ(0, scene_set(scene, THP "/enabled", "never"));
 	refill->late_advice = MADV_HUGEPAGE;
 	refill->keep = true;
 	ASSERT_EQ(0, map_anon(refill));
 	reap(_metadata, refill);
+
 	scans = khugepaged_scans();
-	ASSERT_EQ(0, probe_write(THP "/khugepaged/scan_sleep_millisecs", "0"));
+	ASSERT_EQ(0, probe_write(THP "/enabled", "madvise"));
 	EXPECT_TRUE(probe_wait(khugepaged_scans() >= scans + 3, 10000));
 	scene_print("khugepaged scanned everything %ld times",
 		    khugepaged_scans() - scans);
@@ -760,9 +760,9 @@ TEST_F(refill, reclaim)
 	ASSERT_EQ(0, err);
 	if (!keeps(refill))
 		SKIP(return, "this kernel keeps no page");
-	err = cgroup_make(&refill->cgroup, "+memory");
-	if (err)
+	if (cgroup_make(&refill->top, "+memory"))
 		SKIP(return, "no memory controller of cgroup v2");
+	ASSERT_EQ(0, cgroup_make_child(&refill->cgroup, &refill->top, 0));
 	refill->victim.cgroup = refill->cgroup.procs;
 	ASSERT_EQ(0, map_anon(refill));
 	reap(_metadata, refill);
