@@ -67,6 +67,7 @@ struct refill {
 	char *mem;		/* @SIZE bytes, at this address in the victim */
 	bool keep;		/* the reaper has to leave a page of it */
 	bool swapped;		/* and that is swapped out by then */
+	bool hole;		/* the last page was never there */
 	int advice;		/* madvise() before it is filled, 0: none */
 	int late_advice;	/* and after that */
 	unsigned long uffd_mode; /* to register it with a userfaultfd, 0: no */
@@ -205,7 +206,7 @@ static int fill_memory(struct victim *victim)
 	if (refill->advice &&
 	    madvise(refill->mem, SIZE, refill->advice))
 		return -errno;
-	memset(refill->mem, OWN, SIZE);
+	memset(refill->mem, OWN, SIZE - (refill->hole ? PAGE : 0));
 	if (refill->late_advice &&
 	    madvise(refill->mem, SIZE, refill->late_advice))
 		return -errno;
@@ -217,28 +218,41 @@ static int fill_memory(struct victim *victim)
 	return err;
 }
 
-/* A victim that is stuck, and reaped */
-static void reap(struct __test_metadata *_metadata, struct refill *refill)
+/* A victim that is stuck */
+static void start(struct __test_metadata *_metadata, struct refill *refill)
 {
 	struct victim *victim = &refill->victim;
-	struct scene *scene = &refill->scene;
 	int pidfd;
 
 	victim->body = fill_memory;
 	ASSERT_EQ(0, victim_start(victim));
 	EXPECT_EQ(OWN, probe_byte(victim->pid, refill->mem));
-	if (refill->uffd_mode) {
-		pidfd = syscall(SYS_pidfd_open, victim->pid, 0);
-		refill->uffd = syscall(SYS_pidfd_getfd, pidfd,
-				       victim->shared->flag[UFFD], 0);
-		close(pidfd);
-		ASSERT_LE(0, refill->uffd);
-	}
+	if (!refill->uffd_mode)
+		return;
+	pidfd = syscall(SYS_pidfd_open, victim->pid, 0);
+	refill->uffd = syscall(SYS_pidfd_getfd, pidfd,
+			       victim->shared->flag[UFFD], 0);
+	close(pidfd);
+	ASSERT_LE(0, refill->uffd);
+}
+
+static void kill_and_wait(struct __test_metadata *_metadata,
+			  struct refill *refill)
+{
+	struct victim *victim = &refill->victim;
+	struct scene *scene = &refill->scene;
+
 	ASSERT_EQ(0, victim_sysrq());
 	/* Stock waits for two seconds: late is not the question here */
 	ASSERT_TRUE(victim_reaped(&scene->log, victim->pid, 10000));
 	ASSERT_FALSE(victim_gone(victim, 0));
 	EXPECT_TRUE(bystander_intact(&scene->bystander));
+}
+
+static void reap(struct __test_metadata *_metadata, struct refill *refill)
+{
+	start(_metadata, refill);
+	kill_and_wait(_metadata, refill);
 }
 
 /* Whether this kernel keeps what robust futexes need */
@@ -420,6 +434,7 @@ TEST_F(refill, khugepaged)
 	/* Known to khugepaged, as is whoever it forks, but not to be scanned yet */
 	other = map_aligned(MAP_PRIVATE | MAP_ANONYMOUS, -1);
 	ASSERT_NE(NULL, other);
+	memset(other, OWN, PAGE);
 	ASSERT_EQ(0, madvise(other, SIZE, MADV_HUGEPAGE));
 	ASSERT_EQ(0, scene_set(scene, THP "/enabled", "never"));
 	refill->late_advice = MADV_HUGEPAGE;
@@ -558,6 +573,39 @@ TEST_F(refill, uffd_continue)
 	ASSERT_EQ(0, map_file(refill, MAP_PRIVATE));
 	reap(_metadata, refill);
 	answer(_metadata, refill, "UFFDIO_CONTINUE", uffd_continue);
+	nothing_foreign(_metadata, refill);
+}
+
+/* Who waited for a page before that must not wait for ever */
+TEST_F(refill, uffd_waiter)
+{
+	struct refill *refill = &self->refill;
+	struct victim *victim = &refill->victim;
+	bool ended;
+	pid_t pid;
+
+	if (no_userfaultfd())
+		SKIP(return, "no userfaultfd");
+	refill->uffd_mode = UFFDIO_REGISTER_MODE_MISSING;
+	refill->hole = true;
+	ASSERT_EQ(0, map_anon(refill));
+	start(_metadata, refill);
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(probe_byte(victim->pid, refill->mem + SIZE - PAGE) < 0);
+	}
+	probe_sleep_ms(200);
+	EXPECT_EQ(0, waitpid(pid, NULL, WNOHANG));
+	kill_and_wait(_metadata, refill);
+	EXPECT_EQ(-1, uffd_copy(refill, SIZE - PAGE));
+	ended = probe_wait(waitpid(pid, NULL, WNOHANG) == pid, 5000);
+	scene_print("who waited for the page %s", ended ? "ended" : "waits on");
+	EXPECT_TRUE(ended);
+	if (!ended) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
 	nothing_foreign(_metadata, refill);
 }
 
