@@ -190,11 +190,14 @@ void swap_stop(struct swap *swap)
 	swap->loop = -1;
 }
 
-static bool swapped(void *addr)
+bool swap_has_page_of(pid_t pid, const void *addr)
 {
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	char path[64];
 	__u64 entry = 0;
+	int fd;
 
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
 	if (pread(fd, &entry, sizeof(entry),
@@ -210,7 +213,8 @@ bool swap_is_out(void *addr)
 	unsigned char cached = 1;
 
 	/* Of a page that is swapped out it tells of the swap cache */
-	return swapped(page) && !mincore(page, 4096, &cached) && !(cached & 1);
+	return swap_has_page_of(getpid(), page) &&
+	       !mincore(page, 4096, &cached) && !(cached & 1);
 }
 
 bool swap_out(void *addr)

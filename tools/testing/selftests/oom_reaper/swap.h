@@ -48,6 +48,8 @@ void swap_fail(struct swap *swap);
 bool swap_out(void *addr);
 /* Is it out? */
 bool swap_is_out(void *addr);
+/* Is the page at @addr of a process in swap, and perhaps in its cache, too? */
+bool swap_has_page_of(pid_t pid, const void *addr);
 /*
  * Have all private memory of another process swapped out, but @rest_kb.
  * Return: done?
