@@ -433,6 +433,8 @@ static void *fork_at_top(void *arg)
 	size_t i;
 
 	unmap_top();
+	/* What fork() has copied is the child's as well, and goes by that */
+	madvise(victim->mem, victim->mb * PROBE_MB, MADV_DONTFORK);
 	area = mmap((void *)TOP_AREA, FORK_PAGES * FORK_STRIDE,
 		    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
 		    MAP_NORESERVE | MAP_FIXED, -1, 0);
