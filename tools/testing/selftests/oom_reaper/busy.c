@@ -203,21 +203,28 @@ struct watch {
 	atomic_int rounds[MAX_CPUS];	/* how often they have been on and off */
 };
 
+static long long note_wait(struct watch *watch, int cpu, long long last)
+{
+	long long now = probe_now_ns();
+
+	if (now - last > watch->worst_ns[cpu])
+		watch->worst_ns[cpu] = now - last;
+	return now;
+}
+
 static void watch_cpu(struct watch *watch, int cpu, int idle_us)
 {
-	long long now, last;
+	long long last;
 
 	for (;;) {
 		/* From when it was told to, though it may be late itself */
 		while (!(last = watch->on_ns))
 			if (idle_us)
 				usleep(idle_us);
-		do {
-			now = probe_now_ns();
-			if (now - last > watch->worst_ns[cpu])
-				watch->worst_ns[cpu] = now - last;
-			last = now;
-		} while (watch->on_ns);
+		while (watch->on_ns)
+			last = note_wait(watch, cpu, last);
+		/* It may have been off the CPU when it was told to stop */
+		note_wait(watch, cpu, last);
 		watch->rounds[cpu]++;
 	}
 }
@@ -231,13 +238,13 @@ static void watch_begin(struct watch *watch)
 /* Of the CPUs from @first to before @end */
 static void watch_end(struct watch *watch, int first, int end)
 {
-	long long began = watch->on_ns;
+	long long all = probe_now_ns() - watch->on_ns;
 	int cpu;
 
 	watch->on_ns = 0;
 	for (cpu = first; cpu < end; cpu++)
 		if (!probe_wait(watch->rounds[cpu], 2000))
-			watch->worst_ns[cpu] = probe_now_ns() - began;
+			watch->worst_ns[cpu] = all;
 }
 
 static pid_t start_watcher(struct watch *watch, int cpu, int priority)

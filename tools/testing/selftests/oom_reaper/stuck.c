@@ -514,7 +514,9 @@ TEST_F_TIMEOUT(stuck, guard_swapped_while_locked, 120)
 		probe_wait(starve.shared->spin, 1000);
 		probe_sleep_ms(10);
 		EXPECT_EQ(0, victim_sysrq());
-		/* Time for some attempts */
+		/* And time for some attempts */
+		probe_find(&self->scene.log, 300, "Killed process %d (",
+			   victim.pid);
 		probe_sleep_ms(50);
 		kb = probe_meminfo_kb("SwapFree");
 		cgroup_write(&cgroup, "memory.reclaim", "8M");
