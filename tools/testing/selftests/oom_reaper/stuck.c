@@ -426,12 +426,19 @@ static void unmap_top(void)
 			munmap((void *)start, end - start);
 }
 
+/* Nothing to look at or to keep, so that it is up to the VMAs alone */
+static void drop_robust_list(void)
+{
+	syscall(SYS_set_robust_list, NULL, sizeof(struct robust_list_head));
+}
+
 static void *fork_at_top(void *arg)
 {
 	struct victim *victim = arg;
 	char *area;
 	size_t i;
 
+	drop_robust_list();
 	unmap_top();
 	/* What fork() has copied is the child's as well, and goes by that */
 	madvise(victim->mem, victim->mb * PROBE_MB, MADV_DONTFORK);
@@ -476,6 +483,7 @@ static int start_low_thread(struct victim *victim)
 	pthread_attr_setstack(&attr, stack, LOW_STACK_SIZE);
 	if (pthread_create(&thread, &attr, fork_at_top, &copy))
 		return -EAGAIN;
+	drop_robust_list();
 	/* Its stack goes, too: it does not come back to it */
 	for (;;)
 		pause();
