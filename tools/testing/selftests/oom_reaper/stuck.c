@@ -432,6 +432,18 @@ static void drop_robust_list(void)
 	syscall(SYS_set_robust_list, NULL, sizeof(struct robust_list_head));
 }
 
+static atomic_bool main_pauses;
+
+/* It has its stack under it until it sleeps */
+static bool main_sleeps(void)
+{
+	char stat[512];
+
+	return main_pauses &&
+	       probe_read("/proc/self/stat", stat, sizeof(stat)) > 0 &&
+	       strstr(stat, ") S ");
+}
+
 static void *fork_at_top(void *arg)
 {
 	struct victim *victim = arg;
@@ -439,6 +451,8 @@ static void *fork_at_top(void *arg)
 	size_t i;
 
 	drop_robust_list();
+	if (!probe_wait(main_sleeps(), 5000))
+		_exit(1);
 	unmap_top();
 	/* What fork() has copied is the child's as well, and goes by that */
 	madvise(victim->mem, victim->mb * PROBE_MB, MADV_DONTFORK);
@@ -485,6 +499,7 @@ static int start_low_thread(struct victim *victim)
 		return -EAGAIN;
 	drop_robust_list();
 	/* Its stack goes, too: it does not come back to it */
+	main_pauses = true;
 	for (;;)
 		pause();
 	return 0;
