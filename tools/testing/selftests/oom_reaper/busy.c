@@ -361,7 +361,7 @@ TEST_F_TIMEOUT(busy, guard_polite, 240)
  * sparsely above memory that is full: what the reaper learns from the one about
  * how much it can do at once must not make it slow in the other.
  */
-#define SPARSE_AREA	(1UL << 40)
+#define SPARSE_AREA	0x10000000000UL
 #define SPARSE_SIZE	(64UL << 30)
 #define SPARSE_TRIES	8
 #define SPARSE_MS	60	/* three times what it claims */

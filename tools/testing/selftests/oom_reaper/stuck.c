@@ -511,7 +511,9 @@ TEST_F_TIMEOUT(stuck, guard_swapped_while_locked, 120)
 	struct starve starve;
 	bool caught = false;
 	struct swap swap;
-	long kb = -1;
+	long kb = -1, before, left;
+	long long began;
+	pid_t reclaimer;
 	int try, err;
 
 	if (!starve_possible())
@@ -535,17 +537,29 @@ TEST_F_TIMEOUT(stuck, guard_swapped_while_locked, 120)
 		victim.shared->flag[FORK_DELAY_US] = 100 << try % 8;
 		victim.shared->flag[FORK_GO] = 1;
 		probe_wait(starve.shared->spin, 1000);
+		began = probe_now_ns();
 		probe_sleep_ms(10);
 		EXPECT_EQ(0, victim_sysrq());
 		/* And time for some attempts */
 		probe_find(&self->scene.log, 300, "Killed process %d (",
 			   victim.pid);
 		probe_sleep_ms(50);
-		kb = probe_meminfo_kb("SwapFree");
-		cgroup_write(&cgroup, "memory.reclaim", "8M");
-		kb -= probe_meminfo_kb("SwapFree");
-		caught = starve_lock_held(&starve, victim.pid,
+		reclaimer = fork();
+		before = probe_meminfo_kb("SwapFree");
+		if (!reclaimer) {
+			cgroup_write(&cgroup, "memory.reclaim", "8M");
+			_exit(0);
+		}
+		/* While it stands still; reclaim itself goes on for longer */
+		left = STARVE_MS - (probe_now_ns() - began) / 1000000;
+		probe_wait(before - probe_meminfo_kb("SwapFree") >=
+			   RECLAIM_MB * 1024 / 2, left);
+		kb = before - probe_meminfo_kb("SwapFree");
+		caught = left > STARVE_MS / 4 &&
+			 starve_lock_held(&starve, victim.pid,
 					  (void *)TOP_AREA);
+		kill(reclaimer, SIGKILL);
+		waitpid(reclaimer, NULL, 0);
 		starve_stop(&starve);
 		EXPECT_TRUE(victim_gone(&victim, 10000));
 		victim_stop(&victim);
