@@ -426,13 +426,36 @@ static void unmap_top(void)
 			munmap((void *)start, end - start);
 }
 
+/* Nothing to look at or to keep, so that it is up to the VMAs alone */
+static void drop_robust_list(void)
+{
+	syscall(SYS_set_robust_list, NULL, sizeof(struct robust_list_head));
+}
+
+static atomic_bool main_pauses;
+
+/* It has its stack under it until it sleeps */
+static bool main_sleeps(void)
+{
+	char stat[512];
+
+	return main_pauses &&
+	       probe_read("/proc/self/stat", stat, sizeof(stat)) > 0 &&
+	       strstr(stat, ") S ");
+}
+
 static void *fork_at_top(void *arg)
 {
 	struct victim *victim = arg;
 	char *area;
 	size_t i;
 
+	drop_robust_list();
+	if (!probe_wait(main_sleeps(), 5000))
+		_exit(1);
 	unmap_top();
+	/* What fork() has copied is the child's as well, and goes by that */
+	madvise(victim->mem, victim->mb * PROBE_MB, MADV_DONTFORK);
 	area = mmap((void *)TOP_AREA, FORK_PAGES * FORK_STRIDE,
 		    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
 		    MAP_NORESERVE | MAP_FIXED, -1, 0);
@@ -474,7 +497,9 @@ static int start_low_thread(struct victim *victim)
 	pthread_attr_setstack(&attr, stack, LOW_STACK_SIZE);
 	if (pthread_create(&thread, &attr, fork_at_top, &copy))
 		return -EAGAIN;
+	drop_robust_list();
 	/* Its stack goes, too: it does not come back to it */
+	main_pauses = true;
 	for (;;)
 		pause();
 	return 0;
@@ -486,7 +511,9 @@ TEST_F_TIMEOUT(stuck, guard_swapped_while_locked, 120)
 	struct starve starve;
 	bool caught = false;
 	struct swap swap;
-	long kb = -1;
+	long kb = -1, before, left;
+	long long began;
+	pid_t reclaimer;
 	int try, err;
 
 	if (!starve_possible())
@@ -510,15 +537,29 @@ TEST_F_TIMEOUT(stuck, guard_swapped_while_locked, 120)
 		victim.shared->flag[FORK_DELAY_US] = 100 << try % 8;
 		victim.shared->flag[FORK_GO] = 1;
 		probe_wait(starve.shared->spin, 1000);
+		began = probe_now_ns();
 		probe_sleep_ms(10);
 		EXPECT_EQ(0, victim_sysrq());
-		/* Time for some attempts */
+		/* And time for some attempts */
+		probe_find(&self->scene.log, 300, "Killed process %d (",
+			   victim.pid);
 		probe_sleep_ms(50);
-		kb = probe_meminfo_kb("SwapFree");
-		cgroup_write(&cgroup, "memory.reclaim", "8M");
-		kb -= probe_meminfo_kb("SwapFree");
-		caught = starve_lock_held(&starve, victim.pid,
+		reclaimer = fork();
+		before = probe_meminfo_kb("SwapFree");
+		if (!reclaimer) {
+			cgroup_write(&cgroup, "memory.reclaim", "8M");
+			_exit(0);
+		}
+		/* While it stands still; reclaim itself goes on for longer */
+		left = STARVE_MS - (probe_now_ns() - began) / 1000000;
+		probe_wait(before - probe_meminfo_kb("SwapFree") >=
+			   RECLAIM_MB * 1024 / 2, left);
+		kb = before - probe_meminfo_kb("SwapFree");
+		caught = left > STARVE_MS / 4 &&
+			 starve_lock_held(&starve, victim.pid,
 					  (void *)TOP_AREA);
+		kill(reclaimer, SIGKILL);
+		waitpid(reclaimer, NULL, 0);
 		starve_stop(&starve);
 		EXPECT_TRUE(victim_gone(&victim, 10000));
 		victim_stop(&victim);
