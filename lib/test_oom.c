@@ -11,6 +11,10 @@
  *
  * What is read starts with a line of totals and goes on with a line for each
  * allocation: nanoseconds, and "ok" or "failed".
+ *
+ * The file "map" beside it can be mapped.  Its fault handler sets the entries
+ * itself, as those of DAX do: a PFN for even pages, a page for odd ones.  All of
+ * them read as the letter D.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -20,6 +24,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/pfn_t.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -312,18 +317,56 @@ static const struct file_operations test_oom_fops = {
 	.release = test_oom_release,
 };
 
+static struct page *map_page;
+
+static vm_fault_t test_map_fault(struct vm_fault *vmf)
+{
+	if (vmf->pgoff & 1)
+		return vmf_insert_page(vmf->vma, vmf->address, map_page);
+	return vmf_insert_mixed(vmf->vma, vmf->address,
+				pfn_to_pfn_t(page_to_pfn(map_page)));
+}
+
+static const struct vm_operations_struct test_map_vm_ops = {
+	.fault = test_map_fault,
+};
+
+static int test_map_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	/* Whoever writes gets a copy */
+	if (vma->vm_flags & VM_SHARED)
+		return -EINVAL;
+	vm_flags_set(vma, VM_MIXEDMAP);
+	vma->vm_ops = &test_map_vm_ops;
+	return 0;
+}
+
+static const struct file_operations test_map_fops = {
+	.owner = THIS_MODULE,
+	.mmap = test_map_mmap,
+};
+
 static struct dentry *test_oom_dir;
 
 static int __init test_oom_init(void)
 {
+	map_page = alloc_page(GFP_KERNEL);
+	if (!map_page)
+		return -ENOMEM;
+	memset(page_address(map_page), 'D', PAGE_SIZE);
+
 	test_oom_dir = debugfs_create_dir("test_oom", NULL);
 	debugfs_create_file("alloc", 0600, test_oom_dir, NULL, &test_oom_fops);
+	/* The files that debugfs makes in place of ours have no mmap() */
+	debugfs_create_file_unsafe("map", 0600, test_oom_dir, NULL,
+				   &test_map_fops);
 	return 0;
 }
 
 static void __exit test_oom_exit(void)
 {
 	debugfs_remove(test_oom_dir);
+	__free_page(map_page);
 }
 
 module_init(test_oom_init);

@@ -29,7 +29,7 @@
 #define FOPEN_NOFLUSH	0x20
 #endif
 
-#define FILE_SIZE	65536
+#define FILE_SIZE	HOLD_CHUNK
 #define MAX_HELD	4096
 
 /* What a file does; the kind is the first part of its name and of its inode */
@@ -48,6 +48,7 @@ struct hold_shared {
 		atomic_int released;
 		atomic_int failed;
 		atomic_int created;
+		atomic_int written[HOLD_PAGES];	/* first byte + 1 */
 	} file[HOLD_FILES];
 };
 
@@ -266,7 +267,15 @@ static void serve_write(struct hold_shared *shared, int dev, __u64 unique,
 			__u64 node, const struct fuse_write_in *arg)
 {
 	struct request req = { unique, FUSE_WRITE, arg->size, file_of(node) };
+	const unsigned char *data = (const void *)(arg + 1);
+	__u32 at;
 
+	for (at = 0; at < arg->size; at += 4096) {
+		__u64 page = (arg->offset + at) / 4096;
+
+		if (page < HOLD_PAGES)
+			shared->file[req.file].written[page] = data[at] + 1;
+	}
 	hold_or_answer(shared, dev, &req);
 }
 
@@ -468,7 +477,7 @@ static int open_file(struct hold *hold, int kind, int file, int flags)
 	int fd;
 
 	name_of(hold, kind, file, path, sizeof(path));
-	fd = open(path, flags | O_CLOEXEC);
+	fd = open(path, flags | O_CLOEXEC, 0600);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -483,6 +492,44 @@ int hold_in_read(struct hold *hold, int file)
 	err = read(fd, &byte, 1) < 0 ? -errno : 0;
 	close(fd);
 	return err;
+}
+
+/*
+ * A task that has been killed withdraws a request that the server has not read
+ * yet: to get the rest of a write() the server has to come in between. On the
+ * same CPU it does, as it is woken before the task waits.
+ */
+static void run_beside_server(struct hold *hold)
+{
+	int cpu = sched_getcpu();
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu < 0 ? 0 : cpu, &cpus);
+	if (sched_setaffinity(hold->server, sizeof(cpus), &cpus) ||
+	    sched_setaffinity(0, sizeof(cpus), &cpus))
+		perror("hold: sched_setaffinity");
+}
+
+int hold_in_write(struct hold *hold, int file, const void *next, size_t len)
+{
+	struct iovec iov[2] = {
+		{ zeroes, HOLD_CHUNK }, { (void *)next, len },
+	};
+	int fd = open_file(hold, KIND_CORE, file, O_WRONLY | O_CREAT);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	run_beside_server(hold);
+	err = writev(fd, iov, 2) < 0 ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+int hold_written(struct hold *hold, int file, int page)
+{
+	return hold->shared->file[file].written[page] - 1;
 }
 
 int hold_in_mmap(struct hold *hold, int file)

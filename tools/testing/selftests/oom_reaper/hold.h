@@ -16,6 +16,8 @@
 #include <sys/types.h>
 
 #define HOLD_FILES	1024
+#define HOLD_CHUNK	65536	/* a write() is held after so many bytes */
+#define HOLD_PAGES	32	/* of a file that are remembered */
 
 struct hold_shared;
 
@@ -43,10 +45,22 @@ void hold_release_all(struct hold *hold);
 
 /* D state in read(), nothing held */
 int hold_in_read(struct hold *hold, int file);
+/*
+ * D state in write(), nothing held, HOLD_CHUNK bytes of something else have
+ * been copied. When it is released it goes on with @next, and hold_written()
+ * tells what of that got through.
+ */
+int hold_in_write(struct hold *hold, int file, const void *next, size_t len);
 /* D state in mmap(), this mm's mmap_lock held for write */
 int hold_in_mmap(struct hold *hold, int file);
 /* D state in a page fault, this mm's mmap_lock held for read */
 int hold_in_fault(struct hold *hold, int file);
+
+/*
+ * The first byte of a page that was written by hold_in_write(), counted from the
+ * start of the file. Return: -1 if it did not come to that
+ */
+int hold_written(struct hold *hold, int file, int page);
 
 /* These return at once */
 

@@ -123,11 +123,6 @@ static int make_file(size_t size, __u64 salt)
 struct stage {
 	struct scene scene;
 	struct victim victim;
-	struct {
-		char path[96];
-		char before[64];
-	} setting[8];
-	int nr_settings;
 	char mount[64];
 	int loop;
 };
@@ -168,36 +163,6 @@ FIXTURE_SETUP(memory)
 	};
 }
 
-/* Until the end of the test. Return: 0 or -errno */
-static int setting(struct stage *stage, const char *path,
-		   const char *value)
-{
-	int i = stage->nr_settings;
-	int err;
-
-	snprintf(stage->setting[i].path, sizeof(stage->setting[i].path), "%s",
-		 path);
-	err = probe_read(path, stage->setting[i].before,
-			 sizeof(stage->setting[i].before));
-	if (err < 0)
-		return err;
-	err = probe_write(path, value);
-	if (!err)
-		stage->nr_settings++;
-	return err;
-}
-
-/* Of several words the one in brackets is the setting: "always [madvise]" */
-static char *setting_before(char *before)
-{
-	char *from = strchr(before, '[');
-
-	if (!from)
-		return before;
-	from[strcspn(from, "]")] = '\0';
-	return from + 1;
-}
-
 static void unmount_disk(struct stage *stage)
 {
 	if (*stage->mount) {
@@ -217,12 +182,6 @@ FIXTURE_TEARDOWN(memory)
 	hold_release_all(&self->stage.scene.hold);
 	victim_stop(&self->stage.victim);
 	unmount_disk(&self->stage);
-	while (self->stage.nr_settings--) {
-		int i = self->stage.nr_settings;
-
-		probe_write(self->stage.setting[i].path,
-			    setting_before(self->stage.setting[i].before));
-	}
 	scene_stop(&self->stage.scene);
 }
 
@@ -375,8 +334,8 @@ TEST_F(memory, middle_sized_pages)
 	char count[64] = "0";
 	long before;
 
-	if (setting(&self->stage, THP "/hugepages-2048kB/enabled", "never") ||
-	    setting(&self->stage, THP "/hugepages-64kB/enabled", "always"))
+	if (scene_set(&self->stage.scene, THP "/hugepages-2048kB/enabled", "never") ||
+	    scene_set(&self->stage.scene, THP "/hugepages-64kB/enabled", "always"))
 		SKIP(return, "no transparent huge pages of several sizes");
 	probe_read(THP "/hugepages-64kB/stats/anon_fault_alloc", count,
 		   sizeof(count));
@@ -596,9 +555,9 @@ TEST_F_TIMEOUT(memory, merged, 60)
 	char *mine;
 	bool back;
 
-	if (setting(&self->stage, KSM "/pages_to_scan", "20000") ||
-	    setting(&self->stage, KSM "/sleep_millisecs", "10") ||
-	    setting(&self->stage, KSM "/run", "1"))
+	if (scene_set(&self->stage.scene, KSM "/pages_to_scan", "20000") ||
+	    scene_set(&self->stage.scene, KSM "/sleep_millisecs", "10") ||
+	    scene_set(&self->stage.scene, KSM "/run", "1"))
 		SKIP(return, "no KSM");
 	mine = map_anon(size);
 	ASSERT_NE(NULL, mine);
@@ -817,15 +776,6 @@ static int write_privately(struct victim *victim)
 	return 0;
 }
 
-/* The byte at @addr of the process @pid, -1 if it cannot be read */
-static int byte_of(pid_t pid, char *addr)
-{
-	unsigned char byte;
-	struct iovec local = { &byte, 1 }, remote = { addr, 1 };
-
-	return process_vm_readv(pid, &local, 1, &remote, 1, 0) == 1 ? byte : -1;
-}
-
 /*
  * Whoever still reads from a victim's copy of a file gets the copy or an error.
  * Stock maps what is in the page cache instead: the file's own bytes.
@@ -843,11 +793,11 @@ TEST_F(memory, private_file_read_later)
 	inherited.mem = map(inherited.size, MAP_PRIVATE, fd);
 	ASSERT_NE(NULL, inherited.mem);
 	start(_metadata, &self->stage, write_privately, &inherited);
-	EXPECT_EQ(42, byte_of(self->stage.victim.pid, inherited.mem));
+	EXPECT_EQ(42, probe_byte(self->stage.victim.pid, inherited.mem));
 	reap(_metadata, &self->stage, OWN_MB + FILE_MB);
 	/* More than one of a page: a byte of the file can be the same by chance */
 	for (at = 0; at < inherited.size; at += PAGE / 2) {
-		byte = byte_of(self->stage.victim.pid, inherited.mem + at);
+		byte = probe_byte(self->stage.victim.pid, inherited.mem + at);
 		copies += byte == 42;
 		refused += byte < 0;
 		others += byte >= 0 && byte != 42;
@@ -1073,7 +1023,7 @@ TEST_F(memory, hugetlb)
 {
 	long free, held, after;
 
-	if (setting(&self->stage, "/proc/sys/vm/nr_hugepages", "16"))
+	if (scene_set(&self->stage.scene, "/proc/sys/vm/nr_hugepages", "16"))
 		SKIP(return, "no hugetlb");
 	free = probe_meminfo_kb("HugePages_Free");
 	if (free < HUGETLB_MB)
@@ -1257,7 +1207,7 @@ TEST_F_TIMEOUT(memory, many_vmas, 120)
 {
 	if (probe_slow())
 		SKIP(return, NEEDS_SPEED);
-	ASSERT_EQ(0, setting(&self->stage, "/proc/sys/vm/max_map_count", "70000"));
+	ASSERT_EQ(0, scene_set(&self->stage.scene, "/proc/sys/vm/max_map_count", "70000"));
 	start(_metadata, &self->stage, map_vmas, NULL);
 	reap_and_let_go(_metadata, &self->stage,
 			OWN_MB + VMAS / 4 * PAGE / PROBE_MB);

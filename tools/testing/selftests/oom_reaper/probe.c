@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -195,6 +196,14 @@ long probe_meminfo_kb(const char *name)
 long probe_vmstat(const char *name)
 {
 	return number_in("/proc/vmstat", name, ' ');
+}
+
+int probe_byte(int pid, const void *addr)
+{
+	unsigned char byte;
+	struct iovec local = { &byte, 1 }, remote = { (void *)addr, 1 };
+
+	return process_vm_readv(pid, &local, 1, &remote, 1, 0) == 1 ? byte : -1;
 }
 
 long probe_status(int pid, const char *name)

@@ -91,11 +91,14 @@ void swap_stop(struct swap *swap)
 	swap->number = -1;
 }
 
-static bool swapped(void *addr)
+bool swap_is_out(int pid, const void *addr)
 {
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	char path[64];
 	__u64 entry = 0;
+	int fd;
 
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
 	if (pread(fd, &entry, sizeof(entry),
@@ -109,6 +112,6 @@ bool swap_out(void *addr)
 {
 	void *page = (void *)((uintptr_t)addr & ~4095UL);
 
-	return probe_wait((madvise(page, 4096, MADV_PAGEOUT), swapped(addr)),
-			  2000);
+	return probe_wait((madvise(page, 4096, MADV_PAGEOUT),
+			   swap_is_out(getpid(), addr)), 2000);
 }

@@ -16,6 +16,9 @@ struct swap {
 int swap_start(struct swap *swap, size_t mb);
 void swap_stop(struct swap *swap);
 
+/* Is the page at @addr of the process @pid swapped out? */
+bool swap_is_out(int pid, const void *addr);
+
 /* Have the page at @addr of the calling process swapped out. Return: done? */
 bool swap_out(void *addr);
 

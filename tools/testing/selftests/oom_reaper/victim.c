@@ -81,6 +81,10 @@ static void get_stuck(struct victim *victim)
 	case VICTIM_READ:
 		err = hold_in_read(hold, victim->file);
 		break;
+	case VICTIM_WRITE:
+		err = hold_in_write(hold, victim->file, victim->next,
+				    victim->next_len);
+		break;
 	case VICTIM_MMAP_WRITE:
 		err = hold_in_mmap(hold, victim->file);
 		break;
