@@ -7,8 +7,8 @@
  * that cannot be killed for them. Where the module is missing all is skipped.
  *
  * Stock waits for two seconds for the victim, and uses all CPUs to do so: it
- * fails waiting_costs, livelock, and the latencies but for those of GFP_NOFS,
- * where it depends on who comes first. The guards are for both.
+ * fails waiting_costs, livelock, killer_first, and the latencies but for those of
+ * GFP_NOFS, where it depends on who comes first. The guards are for both.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +37,7 @@
 /* A process that allocates */
 struct eater {
 	pid_t pid;
+	int slow_ms;		/* at each priority of direct reclaim, 0: not */
 	char request[64];
 	struct eater_shared {
 		atomic_int stage;
@@ -86,6 +87,14 @@ static void eat(struct eater *eater, long easy_pages)
 		getrusage(RUSAGE_SELF, &after);
 		shared->easy_cpu_us = cpu_us(&after) - cpu_us(&before);
 	}
+	if (eater->slow_ms) {
+		snprintf(line, sizeof(line), "slow %d", eater->slow_ms);
+		if (!request(fd, line))
+			shared->error = errno;
+	}
+	/* What this takes is there when there is no memory left */
+	if (read(fd, line, sizeof(line) - 1) <= 0)
+		shared->error = errno;
 	shared->stage = EATER_READY;
 	while (shared->stage < EATER_GO)
 		usleep(1000);
@@ -158,6 +167,13 @@ static bool eater_done(struct eater *eater, int ms)
 	       !eater->shared->error;
 }
 
+/* Whether it still waits after that time */
+static bool eater_waits(struct eater *eater, int ms)
+{
+	probe_sleep_ms(ms);
+	return eater->shared->stage == EATER_GO;
+}
+
 static void eater_stop(struct eater *eater)
 {
 	if (eater->pid <= 0)
@@ -214,7 +230,7 @@ FIXTURE_TEARDOWN(alloc)
 	probe_write(SYSCTL "watermark_boost_factor", "15000");
 	probe_write(SYSCTL "oom_fail_nofs", "0");
 	probe_write(SYSCTL "oom_fail_order", "4");
-	probe_write(SYSCTL "oom_kill_reserve_kbytes", "512");
+	probe_write(SYSCTL "watermark_scale_factor", "10");
 	scene_stop(&self->scene);
 }
 
@@ -224,6 +240,56 @@ static long sysctl(const char *name)
 
 	snprintf(path, sizeof(path), SYSCTL "%s", name);
 	return probe_read(path, text, sizeof(text)) > 0 ? atol(text) : -1;
+}
+
+/*
+ * For when there is no memory left: a file that is open, and was read before,
+ * needs none. Return: MemFree in kB, -1 if it cannot be read
+ */
+static long free_kb_of(int meminfo)
+{
+	char text[256] = "";
+	char *at;
+
+	if (pread(meminfo, text, sizeof(text) - 1, 0) <= 0)
+		return -1;
+	at = strstr(text, "MemFree:");
+	return at ? atol(at + strlen("MemFree:")) : -1;
+}
+
+#define STEADY_KB	512
+#define STEADY_MS	500
+
+static bool steady(int meminfo)
+{
+	long before = free_kb_of(meminfo);
+
+	probe_sleep_ms(STEADY_MS);
+	return labs(before - free_kb_of(meminfo)) < STEADY_KB;
+}
+
+/*
+ * Have @eater take what memory there is, and @extra_mb more that only a victim
+ * can give. Return: whether it waits for that
+ */
+static bool use_up(struct eater *eater, int meminfo, const char *gfp,
+		   size_t extra_mb)
+{
+	long pages = (probe_free_kb() + extra_mb * 1024) / PAGE_KB;
+
+	if (eater_start(eater, gfp, 0, pages) || free_kb_of(meminfo) < 0)
+		return false;
+	eater_go(eater);
+	return probe_wait(steady(meminfo), 60000) && eater_waits(eater, 0);
+}
+
+static int open_meminfo(void)
+{
+	int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+
+	/* Its buffer and this function's memory */
+	free_kb_of(fd);
+	return fd;
 }
 
 static void no_complaint(struct __test_metadata *_metadata,
@@ -243,7 +309,8 @@ TEST_F(alloc, guard_requests)
 		"kernel 0 1048577", "kernel 64 1", "kernel -1 1", "kernel x 1",
 		"kernel 0 x", "kernel 0 1 1", "kernel+ 0 1", "+kernel 0 1",
 		"dma 0 1", "0xcc0 0 1", "kernel+nofail 2 1", "nowait+nofail 0 1",
-		"kernel+nofail+noretry 0 1", "nofail 0 1",
+		"kernel+nofail+noretry 0 1", "nofail 0 1", "slow", "slow x",
+		"slow 0", "slow 1001",
 	};
 	char line[256] = "", big[200];
 	int fd = open_test();
@@ -259,6 +326,8 @@ TEST_F(alloc, guard_requests)
 		EXPECT_EQ(EINVAL, errno);
 	}
 	EXPECT_EQ(4, write(fd, "free", 4));
+	EXPECT_EQ(6, write(fd, "slow 1", 6));
+	EXPECT_EQ(6, write(fd, "slow 2", 6));
 	EXPECT_EQ(13, write(fd, "kernel 3 100\n", 13));
 	EXPECT_EQ(-1, write(fd, "kernel 0 1", 10));
 	EXPECT_EQ(EBUSY, errno);
@@ -492,87 +561,184 @@ TEST_F_TIMEOUT(alloc, livelock, 60)
 }
 
 /*
- * A victim that gives nothing back, and others that take all there is for
- * everybody: only the reserve can serve the allocation that has killed.
+ * The victim may need what the tasks hold that allocate, so these must not wait
+ * for it: 50 pages with __GFP_NOFAIL are what a commit of a journal takes.
  */
-static void kill_for_a_page(struct __test_metadata *_metadata,
-			    struct scene *scene, struct victim *victim,
-			    struct eater *eater, bool *served)
+static void nofail_in_flight(struct __test_metadata *_metadata,
+			     struct scene *scene, struct victim *victim,
+			     struct eater *eater, const char *gfp)
 {
-	long pages;
+	int meminfo = open_meminfo();
 
+	probe_param_write("enabled", "0");
 	ASSERT_EQ(0, victim_start(victim));
-	pages = probe_free_kb() / PAGE_KB + 1024;
-	ASSERT_EQ(0, eater_start(&eater[0], "nofs", 0, pages));
-	ASSERT_EQ(0, eater_start(&eater[1], "kernel", 0, 1));
-	eater_go(&eater[0]);
-	EXPECT_FALSE(eater_done(&eater[0], 3000));
+	ASSERT_EQ(0, eater_start(&eater[1], gfp, 0, 50));
+	ASSERT_TRUE(use_up(&eater[0], meminfo, "nofs", 4));
+	ASSERT_EQ(0, victim_sysrq());
+	probe_sleep_ms(100);
 	eater_go(&eater[1]);
-	*served = eater_done(&eater[1], 3000);
-	EXPECT_FALSE(eater_done(&eater[0], 0));
+	EXPECT_TRUE(eater_done(&eater[1], 10000));
+	scene_print("50 pages of %s: %lld ms, worst %lld ms, %ld wakeups", gfp,
+		    eater[1].shared->took_ns / 1000000,
+		    eater[1].shared->worst_ns / 1000000,
+		    eater[1].shared->wakeups);
+	/* How long it takes without a sleep is up to the machine */
+	EXPECT_GT(50 / 5, eater[1].shared->wakeups);
+	EXPECT_EQ(0, eater[1].shared->failed);
 	hold_release(&scene->hold, victim->file);
+	EXPECT_TRUE(eater_done(&eater[0], 10000));
+	EXPECT_TRUE(victim_gone(victim, 5000));
+	EXPECT_TRUE(bystander_intact(&scene->bystander));
+	close(meminfo);
+	no_complaint(_metadata, scene);
+}
+
+TEST_F_TIMEOUT(alloc, guard_nofail_in_flight, 120)
+{
+	nofail_in_flight(_metadata, &self->scene, &self->victim[0],
+			 self->eater, "kernel+nofail");
+}
+
+TEST_F_TIMEOUT(alloc, guard_nofs_nofail_in_flight, 120)
+{
+	nofail_in_flight(_metadata, &self->scene, &self->victim[0],
+			 self->eater, "nofs+nofail");
+}
+
+/* The sum of a field over all zones in /proc/zoneinfo, in kB; -1: not there */
+static long zoneinfo_kb(const char *name)
+{
+	static char text[65536];
+	char field[32];
+	long pages = -1;
+	char *at;
+
+	snprintf(field, sizeof(field), " %s ", name);
+	if (probe_read("/proc/zoneinfo", text, sizeof(text)) <= 0)
+		return -1;
+	for (at = text; (at = strstr(at, field)); at++)
+		pages = (pages < 0 ? 0 : pages) + atol(at + strlen(field));
+	return pages < 0 ? -1 : pages * PAGE_KB;
+}
+
+/*
+ * What is left below the reserves for victims is for reclaim: to get at that
+ * __GFP_NOFAIL waits once, and then not again for each page.
+ */
+TEST_F_TIMEOUT(alloc, guard_nofail_last_pages, 120)
+{
+	struct victim *victim = &self->victim[0];
+	struct eater *eater = self->eater;
+	int meminfo = open_meminfo();
+	long min_kb = zoneinfo_kb("min");
+	long pages = min_kb * 7 / 8 / PAGE_KB;
+
+	if (pages > 1024)
+		SKIP(return, "large watermarks");
+	probe_param_write("enabled", "0");
+	ASSERT_EQ(0, victim_start(victim));
+	ASSERT_EQ(0, eater_start(&eater[1], "kernel+nofail", 0, pages));
+	ASSERT_TRUE(use_up(&eater[0], meminfo, "nofs", 4));
+	ASSERT_EQ(0, victim_sysrq());
+	probe_sleep_ms(100);
+	eater_go(&eater[1]);
+	EXPECT_TRUE(eater_done(&eater[1], 20000));
+	scene_print("%ld of %ld kB below the watermark: %lld ms, worst %lld ms, %ld kB left",
+		    pages * PAGE_KB, min_kb, eater[1].shared->took_ns / 1000000,
+		    eater[1].shared->worst_ns / 1000000, free_kb_of(meminfo));
+	/* Reclaim is tried for each of them, on stock, too */
+	EXPECT_GT(probe_limit(10000), eater[1].shared->took_ns / 1000000);
+	EXPECT_GT(probe_limit(1000), eater[1].shared->worst_ns / 1000000);
+	EXPECT_EQ(0, eater[1].shared->failed);
+	eater_stop(&eater[1]);
+	hold_release(&self->scene.hold, victim->file);
+	EXPECT_TRUE(eater_done(&eater[0], 10000));
+	EXPECT_TRUE(victim_gone(victim, 5000));
+	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+	close(meminfo);
+	no_complaint(_metadata, &self->scene);
+}
+
+/*
+ * A victim gives its memory back while a task reclaims that waits for it: the
+ * task must not have another process killed. The memory is less than the high
+ * watermark, where the last attempt before a kill looks for it.
+ */
+TEST_F_TIMEOUT(alloc, guard_progress_in_reclaim, 180)
+{
+	struct eater *eater = self->eater;
+	int round, meminfo = open_meminfo();
+
+	probe_param_write("enabled", "0");
+	probe_param_write("victim_timeout_ms", "0");
+	probe_write(SYSCTL "watermark_scale_factor", "1000");
+	for (round = 0; round < 5; round++) {
+		struct victim *victim = &self->victim[round];
+
+		ASSERT_EQ(0, victim_start(victim));
+		ASSERT_EQ(0, victim_sysrq());
+		eater->slow_ms = 20;
+		ASSERT_TRUE(use_up(eater, meminfo, "kernel", 8));
+		/* In different phases of reclaim */
+		probe_sleep_ms(round * 70);
+		hold_release(&self->scene.hold, victim->file);
+		EXPECT_TRUE(eater_done(eater, 20000));
+		EXPECT_EQ(0, eater->shared->failed);
+		EXPECT_TRUE(victim_gone(victim, 5000));
+		scene_print("waited %lld ms, %d killed for %d victims",
+			    eater->shared->worst_ns / 1000000,
+			    probe_count(&self->scene.log, "Killed process"),
+			    round + 1);
+		eater_stop(eater);
+	}
+	EXPECT_EQ(5, probe_count(&self->scene.log, "Killed process"));
+	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+	close(meminfo);
+	no_complaint(_metadata, &self->scene);
+}
+
+/*
+ * A victim that gives nothing back, and another task that takes all memory that
+ * anybody may use: the allocation that triggered the kill is served from
+ * reserves. Stock has it wait for the victim.
+ */
+TEST_F_TIMEOUT(alloc, killer_first, 90)
+{
+	struct victim *victim = &self->victim[0];
+	struct eater *eater = self->eater;
+	int meminfo = open_meminfo();
+
+	probe_param_write("enabled", "0");
+	ASSERT_EQ(0, victim_start(victim));
+	ASSERT_EQ(0, eater_start(&eater[1], "kernel", 0, 1));
+	ASSERT_TRUE(use_up(&eater[0], meminfo, "nofs", 4));
+	eater_go(&eater[1]);
+	EXPECT_TRUE(eater_done(&eater[1], 1000));
+	EXPECT_TRUE(eater_waits(&eater[0], 0));
+	hold_release(&self->scene.hold, victim->file);
 	EXPECT_TRUE(victim_gone(victim, 5000));
 	EXPECT_TRUE(victim_killed(victim));
 	EXPECT_TRUE(eater_done(&eater[0], 10000));
 	EXPECT_TRUE(eater_done(&eater[1], 10000));
-	eater_stop(&eater[0]);
-	eater_stop(&eater[1]);
-	victim_stop(victim);
-}
-
-TEST_F_TIMEOUT(alloc, killer_first, 90)
-{
-	bool served = false;
-
-	if (sysctl("oom_kill_reserve_kbytes") < 0)
-		SKIP(return, "no sysctl \"oom_kill_reserve_kbytes\"");
-	probe_param_write("enabled", "0");
-	kill_for_a_page(_metadata, &self->scene, &self->victim[0],
-			&self->eater[0], &served);
-	EXPECT_TRUE(served);
-	EXPECT_EQ(0, probe_write(SYSCTL "oom_kill_reserve_kbytes", "0"));
-	kill_for_a_page(_metadata, &self->scene, &self->victim[1],
-			&self->eater[2], &served);
-	EXPECT_FALSE(served);
+	scene_print("served after %lld ms",
+		    eater[1].shared->worst_ns / 1000000);
+	EXPECT_EQ(1, probe_count(&self->scene.log, "Killed process"));
 	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+	close(meminfo);
 	no_complaint(_metadata, &self->scene);
 }
 
-/* The reserve as /proc/zoneinfo tells of it, in kB; -1: it does not */
-static long reserve_kb(void)
+/* Nothing is reserved beyond what min_free_kbytes says */
+TEST_F(alloc, guard_watermark)
 {
-	static char text[65536];
-	long pages = -1;
-	char *at;
+	long min_kb = zoneinfo_kb("min");
 
-	if (probe_read("/proc/zoneinfo", text, sizeof(text)) <= 0)
-		return -1;
-	for (at = text; (at = strstr(at, "oom_kill ")); at++)
-		pages = (pages < 0 ? 0 : pages) + atol(at + 9);
-	return pages < 0 ? -1 : pages * PAGE_KB;
-}
-
-/* Each zone's share is rounded up to a page */
-#define ROUNDED_KB	(8 * PAGE_KB)
-
-TEST_F(alloc, reserve)
-{
-	if (sysctl("oom_kill_reserve_kbytes") < 0)
-		SKIP(return, "no sysctl \"oom_kill_reserve_kbytes\"");
-	EXPECT_EQ(512, sysctl("oom_kill_reserve_kbytes"));
-	scene_print("reserved: %ld kB", reserve_kb());
-	EXPECT_LE(512, reserve_kb());
-	EXPECT_GE(512 + ROUNDED_KB, reserve_kb());
-	EXPECT_EQ(0, probe_write(SYSCTL "oom_kill_reserve_kbytes", "0"));
-	EXPECT_EQ(0, reserve_kb());
-	EXPECT_EQ(0, probe_write(SYSCTL "oom_kill_reserve_kbytes", "2048"));
-	EXPECT_LE(2048, reserve_kb());
-	/* No more than a 64th of the memory */
-	EXPECT_EQ(0, probe_write(SYSCTL "oom_kill_reserve_kbytes", "1048576"));
-	EXPECT_GE(probe_meminfo_kb("MemTotal") / 64 + ROUNDED_KB, reserve_kb());
-	EXPECT_EQ(-EINVAL, probe_write(SYSCTL "oom_kill_reserve_kbytes",
-				       "1048577"));
-	EXPECT_EQ(-EINVAL, probe_write(SYSCTL "oom_kill_reserve_kbytes", "-1"));
+	if (probe_meminfo_kb("HighTotal") > 0)
+		SKIP(return, "HighMem has a watermark of its own");
+	scene_print("min watermarks %ld kB, min_free_kbytes %ld", min_kb,
+		    sysctl("min_free_kbytes"));
+	EXPECT_LT(0, min_kb);
+	EXPECT_GE(sysctl("min_free_kbytes"), min_kb);
 }
 
 TEST_F_TIMEOUT(alloc, fail_nofs, 90)
@@ -642,7 +808,7 @@ TEST_F_TIMEOUT(alloc, fail_order, 60)
 	EXPECT_EQ(-EINVAL, probe_write(SYSCTL "oom_fail_order", "-1"));
 	EXPECT_EQ(0, probe_write(SYSCTL "oom_fail_order", "2"));
 	probe_param_write("enabled", "0");
-	probe_param_write("victim_timeout_ms", "1000");
+	probe_param_write("victim_timeout_ms", "7000");
 	ASSERT_EQ(0, victim_start(&self->victim[0]));
 	/* For what else is allocated then */
 	self->victim[1].oom_score_adj = 900;
@@ -656,9 +822,49 @@ TEST_F_TIMEOUT(alloc, fail_order, 60)
 		    pages / 4 + 1, eater->shared->worst_ns / 1000000);
 	EXPECT_LT(0, eater->shared->failed);
 	/* Not before a victim has had its time */
-	EXPECT_LT(700, eater->shared->worst_ns / 1000000);
+	EXPECT_LT(6500, eater->shared->worst_ns / 1000000);
 	EXPECT_LE(1, probe_count(&self->scene.log, "Killed process"));
 	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+	no_complaint(_metadata, &self->scene);
+}
+
+/*
+ * An earlier victim ends while the allocation reclaims that is about to have the
+ * next one killed: that is no reason to fail before this one has had its time.
+ */
+TEST_F_TIMEOUT(alloc, fail_order_earlier_victim, 120)
+{
+	struct victim *victim = self->victim;
+	struct eater *eater = self->eater;
+	int meminfo = open_meminfo();
+
+	if (sysctl("oom_fail_order") < 0)
+		SKIP(return, "no sysctl \"oom_fail_order\"");
+	EXPECT_EQ(0, probe_write(SYSCTL "oom_fail_order", "2"));
+	probe_param_write("enabled", "0");
+	probe_param_write("victim_timeout_ms", "4000");
+	victim[0].mb = 4;
+	victim[1].oom_score_adj = 900;
+	victim[2].oom_score_adj = 800;
+	victim[2].stuck = VICTIM_FREE;
+	ASSERT_EQ(0, victim_start(&victim[0]));
+	ASSERT_EQ(0, victim_start(&victim[1]));
+	ASSERT_EQ(0, victim_start(&victim[2]));
+	eater[1].slow_ms = 70;
+	ASSERT_EQ(0, eater_start(&eater[1], "kernel+comp", 2, 1));
+	ASSERT_TRUE(use_up(&eater[0], meminfo, "nofs", 16));
+	ASSERT_EQ(0, victim_sysrq());
+	eater_go(&eater[1]);
+	probe_sleep_ms(200);
+	/* The other one takes what it has had */
+	hold_release(&self->scene.hold, victim[0].file);
+	EXPECT_TRUE(eater_done(&eater[1], 30000));
+	scene_print("%ld failed after %lld ms", eater[1].shared->failed,
+		    eater[1].shared->worst_ns / 1000000);
+	EXPECT_EQ(1, eater[1].shared->failed);
+	EXPECT_LT(4000, eater[1].shared->worst_ns / 1000000);
+	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+	close(meminfo);
 	no_complaint(_metadata, &self->scene);
 }
 
