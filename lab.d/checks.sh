@@ -11,10 +11,12 @@
 . "$top/lab.d/deb-test.sh"
 # shellcheck source=lab.d/configs.sh
 . "$top/lab.d/configs.sh"
+# shellcheck source=lab.d/guards.sh
+. "$top/lab.d/guards.sh"
 
 check_names() {
 	printf '%s\n' lab.shellcheck lab.input lab.save lab.timeline lab.verdicts series.owners series.applies series.roundtrip \
-		series.mailable series.checkpatch source.warnings source.sparse series.ways series.maintainers series.docs \
+		series.mailable series.checkpatch source.warnings source.sparse series.ways series.maintainers series.docs series.guards \
 		lab.readme lab.demo series.steps series.boots series.configs lab.deb
 }
 
