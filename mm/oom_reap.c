@@ -54,14 +54,7 @@
  * Multiples of what a page table maps, so that no huge page is split for it.
  */
 #define REAP_CHUNK_MIN		PMD_SIZE
-#define REAP_CHUNK_MAX		max_t(unsigned long, SZ_32M, PMD_SIZE)
-
-/*
- * If those who wait have been told of memory they need not wait for as long as
- * OOM_REAP_BURST_NS: the task that ran out of it woke the reaper, most likely on
- * its own CPU.
- */
-#define REAP_TOLD_NS	NSEC_PER_MSEC
+#define REAP_CHUNK_MAX		max_t(unsigned long, SZ_8M, PMD_SIZE)
 
 /* How many freed pages are worth waking those who wait for memory */
 #define PROGRESS_MIN	64UL
@@ -145,7 +138,8 @@ static bool exit_mmap_done(struct oom_reap *reap)
  */
 static bool reap_relax(struct oom_reap *reap, bool told)
 {
-	u64 after_ns = told ? REAP_TOLD_NS : OOM_REAP_BURST_NS;
+	/* The task that ran out of memory is most likely on this CPU */
+	u64 after_ns = told ? 0 : OOM_REAP_BURST_NS;
 	bool pause = rt_task(current) && !single_task_running() &&
 		     ktime_get_ns() - reap->busy_since_ns >= after_ns;
 

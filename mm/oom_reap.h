@@ -137,9 +137,9 @@ extern struct workqueue_struct *oom_reap_wq;
 
 /*
  * A SCHED_FIFO thread lets the others on its CPU run for a millisecond after
- * each 20: cond_resched() does nothing for them.
+ * each five: cond_resched() does nothing for them.
  */
-#define OOM_REAP_BURST_NS	(20 * NSEC_PER_MSEC)
+#define OOM_REAP_BURST_NS	(5 * NSEC_PER_MSEC)
 
 bool oom_reap_lock_mm(struct oom_reap *reap);
 void oom_reap_unlock_mm(struct oom_reap *reap);
