@@ -63,7 +63,7 @@ check_series_ways() {
 guest_python() {
 	local lib
 
-	need /usr/bin/python3:python3
+	need /usr/bin/python3:python3 cpio:cpio
 	lib=$(/usr/bin/python3 -c 'import os; print(os.path.dirname(os.__file__))')
 	mkdir -p "$1/lib"
 	(cd "${lib%/*}" && find "${lib##*/}" \( -name '*.py' -o -name '*.so' \) -not -path '*/test/*' -not -path '*-packages/*' -print0 |
