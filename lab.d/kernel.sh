@@ -161,6 +161,22 @@ build_test_module() {
 	kernel_make stock M="$dir" modules && install_modules stock M="$dir"
 }
 
+# The makefiles of objtool name its files by absolute path: a checkout that was moved
+# builds objtool anew, and then every object, as they all depend on it. So the
+# same objtool in a new place gets the time of the old one.
+keep_objtool() {
+	local kind=$1 tree out
+
+	tree=$(kernel_tree "$kind")
+	out=$(kernel_out "$kind")
+	[ "$(cat "$out/.lab-place" 2>/dev/null || echo "$out")" != "$out" ] &&
+		[ -e "$out/tools/objtool/objtool" ] || return 0
+	touch -r "$out/tools/objtool/objtool" "$out/.lab-objtool"
+	[ -z "$(find "$tree"/tools/{arch,build,include,lib,objtool} -type f -newer "$out/.lab-objtool" -print -quit)" ] || return 0
+	kernel_make "$kind" -s tools/objtool >>"$log/build-$kind.log" 2>&1 || return 0
+	find "$out/tools/objtool" -newer "$out/.lab-objtool" -exec touch -r "$out/.lab-objtool" {} +
+}
+
 # foretell MINUTES KIND...: how long it takes, and how much disk, until MINUTES of work
 # with these kernels are done, if they have to be built first.
 foretell() {
@@ -237,6 +253,7 @@ build_kernel() {
 	rm -f "$out/.lab-built"
 	[ "$kind" = stock ] || update_patched
 	kernel_config "$kind"
+	keep_objtool "$kind"
 	total=$(cat "$out/.lab-total" 2>/dev/null || echo 2300)
 	if ! kernel_make "$kind" bzImage modules 2>&1 | tee "$log/build-$kind.log" | build_progress "$kind" "$total"; then
 		grep -E -m 20 'error:|Error |undefined reference|^make.*\*\*\*' "$log/build-$kind.log" >&2 || :
@@ -254,6 +271,7 @@ build_kernel() {
 			die "the module test_oom does not build for the stock kernel: see $log/build-$kind.log"
 	fi
 	printf '%s\n' "$made_of" >"$out/.lab-built"
+	printf '%s\n' "$out" >"$out/.lab-place"
 	unlock fd
 	version=$(cat "$out/include/config/kernel.release")
 	say "kernel $kind: $version, $built objects built in $(elapsed $((SECONDS - start)))"

@@ -93,8 +93,10 @@ kernel_stand_ins() {
 		done
 		echo 'Testing complete. Ran 1'
 		[ -n "$out" ] || exit 0
-		for name in dstate mmap_lock hog_dstate hog_mmap_lock burst; do echo "RESULT scenario=$name back_ms=1"; done >"$out"
-		printf '1..1\nok 1 a\n\036lab-exit 0\n' >>"$out"
+		{
+			printf 'RESULT scenario=%s back_ms=1\n' dstate mmap_lock hog_dstate hog_mmap_lock burst
+			printf '1..1\nok 1 a\n\036lab-exit 0\n'
+		} >"$out"
 	S
 	stand_in gcc <<-'S'
 		while [ $# -gt 0 ]; do
@@ -189,7 +191,7 @@ needs_of() {
 		export -f command_not_found_handle
 		cd "$clone" || exit
 		KERNEL_SOURCE=$work/linux.tar LAB_ACCEL=tcg LAB_SYSROOT=$dir PATH=$dir/bin HOME=$work \
-			./lab "$@" >"$work/said" 2>&1 </dev/null
+			timeout 300 ./lab "$@" >"$work/said" 2>&1 </dev/null
 	) || status=$?
 	cat "$dir/missing" 2>/dev/null >"$work/missing" || :
 	grep -rhE 'command not found|: not found$|^(/usr/bin/)?env: ' "$work/said" "$clone/build/log" >>"$work/missing" || :
