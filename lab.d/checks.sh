@@ -493,7 +493,7 @@ our_warnings() {
 		echo 'nothing of the kernel is touched yet'
 		exit 4
 	}
-	make -C "$build/patched" O="$out" ARCH=x86_64 -j"$jobs" LOCALVERSION=-patched "$@" "${objects[@]}" >"$work/make" 2>&1 || {
+	make_in "$build/patched" "$out" LOCALVERSION=-patched "${same_everywhere[@]}" "$@" "${objects[@]}" >"$work/make" 2>&1 || {
 		cat "$work/make"
 		return 1
 	}

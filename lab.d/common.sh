@@ -9,6 +9,8 @@ repo=${LAB_REPO:-$top}
 patches=$repo/patches/6.12
 jobs=${LAB_JOBS:-$(nproc)}
 export LC_ALL=C.UTF-8
+# ccache takes it for a part of what is compiled.
+unset LANG
 
 say() { printf 'lab: %s\n' "$*" >&2; }
 

@@ -54,13 +54,16 @@ make_in() {
 	make -C "$tree" O="$out" ARCH=x86_64 CC='ccache gcc' -j"$jobs" "$@"
 }
 
+# The same source gives the same kernel, whoever builds it: the versions of Rust and
+# pahole would go into every object's configuration, and they are not used.
+same_everywhere=(KBUILD_BUILD_USER=lab KBUILD_BUILD_HOST=lab KBUILD_BUILD_TIMESTAMP=1970-01-01
+	RUSTC=no-rustc PAHOLE=no-pahole)
+
 kernel_make() {
 	local kind=$1
 
 	shift
-	# The same source gives the same kernel, whoever builds it.
-	make_in "$(kernel_tree "$kind")" "$(kernel_out "$kind")" LOCALVERSION="-$kind" KBUILD_BUILD_USER=lab \
-		KBUILD_BUILD_HOST=lab KBUILD_BUILD_TIMESTAMP='1970-01-01' "$@"
+	make_in "$(kernel_tree "$kind")" "$(kernel_out "$kind")" LOCALVERSION="-$kind" "${same_everywhere[@]}" "$@"
 }
 
 # install_modules KIND [M=FOLDER]: into .lab-modules, for make_modules_archive.

@@ -173,6 +173,29 @@ small_base() {
 	cp -r "$base/tools/testing/kunit" "$1/tools/testing/"
 }
 
+# small_clone DIR: the repository, with those patches only that bring the tests and tools,
+# and apply by themselves: all of them would take a minute in each call.
+small_clone() {
+	local patch path
+
+	mkdir "$1"
+	(cd "$top" && lab_git ls-files -coz --exclude-standard | tar --null -T - -cf -) | tar -xf - -C "$1"
+	lab_git -C "$1" init -q
+	: >"$work/kept"
+	for patch in $(series_list); do
+		case $(patch_adds "$patches/$patch") in
+		lib/test_oom.c | tools/*)
+			echo "$patch"
+			patch_adds "$patches/$patch" >>"$work/kept"
+			;;
+		*) rm "$1/patches/6.12/$patch" ;;
+		esac
+	done >"$1/patches/6.12/series"
+	for path in $(own_files); do
+		grep -qFf "$work/kept" <<<"$path" || rm -f "$1/$path"
+	done
+}
+
 not_found() {
 	echo "$1: command not found, in ${FUNCNAME[*]:1:3}" >>"$LAB_SYSROOT/missing"
 	return 127
@@ -219,9 +242,7 @@ check_lab_needs() {
 	bare_path "$dir"
 	small_base "$work/linux"
 	tar -C "$work" -cf "$work/linux.tar" linux
-	mkdir "$clone"
-	(cd "$top" && lab_git ls-files -coz --exclude-standard | tar --null -T - -cf -) | tar -xf - -C "$clone"
-	lab_git -C "$clone" init -q
+	small_clone "$clone"
 
 	needs_of demo dstate
 	needs_of bench --runs 1 burst
