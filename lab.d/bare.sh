@@ -41,7 +41,7 @@ bare_tar() {
 	main=${main:-http://deb.debian.org/debian}
 	say "making a root file system of Debian $release from $main"
 	# The root is not to outlive a power failure.
-	mmdebstrap --quiet --variant=apt --include="$bare_packages" --dpkgopt=force-unsafe-io \
+	timeout 900 mmdebstrap --quiet --variant=apt --include="$bare_packages" --dpkgopt=force-unsafe-io \
 		${option[@]+"${option[@]}"} --format=tar "$release" "$tar.$$" \
 		"deb $main $release main" "deb $main $release-updates main" \
 		"deb ${security:-http://security.debian.org/debian-security} $release-security main" \
@@ -63,7 +63,10 @@ bare_root() {
 	}
 	bare_tar "$1" || return
 	mkdir -p "$2"
-	tar -C "$2" -xpf "$tar" || return
+	tar -C "$2" -xpf "$tar" 2>"$log/bare.log" || {
+		echo "the root file system cannot be unpacked: $(head -n 1 "$log/bare.log")"
+		return 4
+	}
 	cp -L /etc/resolv.conf /etc/hosts "$2/etc/"
 	bare_run "$2" root / true 2>/dev/null || {
 		echo 'mounts are not permitted here'
