@@ -218,7 +218,7 @@ needs_of() {
 	) || status=$?
 	cat "$dir/missing" 2>/dev/null >"$work/missing" || :
 	grep -rhE 'command not found|: not found$|^(/usr/bin/)?env: ' "$work/said" "$clone/build/log" >>"$work/missing" || :
-	echo "lab $*: $(paste -sd' ' "$dir/installed" 2>/dev/null)"
+	echo "lab $*: $(paste -sd' ' "$dir/installed" 2>/dev/null)" >>"$log/needs.txt"
 	if [ -s "$work/missing" ]; then
 		printf 'lab %s uses what it has not asked for:\n' "$*"
 		sort -u "$work/missing"
@@ -243,6 +243,8 @@ check_lab_needs() {
 	small_base "$work/linux"
 	tar -C "$work" -cf "$work/linux.tar" linux
 	small_clone "$clone"
+	# What each call asks for.
+	: >"$log/needs.txt"
 
 	needs_of demo dstate
 	needs_of bench --runs 1 burst

@@ -124,6 +124,7 @@ check_lab_readme() {
 	local bad=0 start call
 
 	scratch
+	need python3:python3
 	while read -r _ start; do
 		case $start in
 		# Calls of lab: lab.demo, whoever calls lab test, lab.deb.
