@@ -99,7 +99,7 @@ bare_run() {
 		shift 3
 		mount -t proc proc "$root/proc"
 		mount --rbind /dev "$root/dev"
-		mount --rbind /sys "$root/sys"
+		mount --rbind /sys "$root/sys" || :
 		while read -r from to; do
 			[ -n "$from" ] || continue
 			mkdir -p "$root$to"
