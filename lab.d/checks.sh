@@ -444,7 +444,8 @@ check_series_docs() {
 
 	needs_series
 	scratch
-	need make:make gcc:gcc pod2man:perl python3:python3 sphinx-build:python3-sphinx
+	need make:make gcc:gcc pod2man:perl python3:python3 sphinx-build:python3-sphinx \
+		/usr/lib/python3/dist-packages/yaml:python3-yaml
 	update_patched
 	PYTHONDONTWRITEBYTECODE=1 make -C "$build/patched" htmldocs SPHINXDIRS=admin-guide/mm O="$work/docs" >"$work/said" 2>&1 || {
 		tail -n 20 "$work/said"

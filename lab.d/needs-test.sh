@@ -152,7 +152,7 @@ kernel_stand_ins() {
 					chmod +x "$INSTALL_PATH/oom_reaper/$name"
 				done
 				;;
-			htmldocs) wants perl python3 sphinx-build ;;
+			htmldocs) wants perl python3 sphinx-build /usr/lib/python3/dist-packages/yaml ;;
 			bindeb-pkg)
 				wants $builds zstd cpio rsync openssl pahole dpkg-buildpackage dh depmod
 				for name in image headers; do : >"${O%/o}/linux-$name-0+oomr_0.deb"; done
