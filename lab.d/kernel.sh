@@ -257,7 +257,7 @@ build_kernel() {
 	[ "$kind" = stock ] || update_patched
 	kernel_config "$kind"
 	keep_objtool "$kind"
-	total=$(cat "$out/.lab-total" 2>/dev/null || echo 2300)
+	total=$(cat "$out/.lab-total" 2>/dev/null || echo 1900)
 	if ! kernel_make "$kind" bzImage modules 2>&1 | tee "$log/build-$kind.log" | build_progress "$kind" "$total"; then
 		grep -E -m 20 'error:|Error |undefined reference|^make.*\*\*\*' "$log/build-$kind.log" >&2 || :
 		die "the $kind kernel does not build: see $log/build-$kind.log"
