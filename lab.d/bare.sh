@@ -21,7 +21,7 @@ configured_mirror() {
 	codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
 	# shellcheck disable=SC2016 # for apt
 	apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' 2>/dev/null |
-		awk -v release="$codename$1" '$2 == release { print $1; exit }'
+		awk -v release="$codename$1" '$2 == release && !n++ { print $1 }'
 }
 
 # bare_tar RELEASE: sets tar to a root file system of RELEASE that is not older than a week.

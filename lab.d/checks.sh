@@ -11,6 +11,8 @@
 . "$top/lab.d/deb-test.sh"
 # shellcheck source=lab.d/configs.sh
 . "$top/lab.d/configs.sh"
+# shellcheck source=lab.d/guards.sh
+. "$top/lab.d/guards.sh"
 # shellcheck source=lab.d/needs-test.sh
 . "$top/lab.d/needs-test.sh"
 # shellcheck source=lab.d/bare.sh
@@ -18,7 +20,7 @@
 
 check_names() {
 	printf '%s\n' lab.shellcheck lab.input lab.save lab.timeline lab.verdicts series.owners series.applies series.roundtrip \
-		series.mailable series.checkpatch source.warnings source.sparse series.ways series.maintainers series.docs \
+		series.mailable series.checkpatch source.warnings source.sparse series.ways series.maintainers series.docs series.guards \
 		lab.needs lab.readme lab.demo series.steps series.boots series.configs lab.deb lab.bare
 }
 

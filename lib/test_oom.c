@@ -8,20 +8,31 @@
  *   echo "kernel+nofail 0 1000" >&3	# allocate, hold
  *   cat <&3				# how it went
  *   echo free >&3			# as does closing the file
+ *   echo slow 20 >&3			# from now on
  *
  * What is read starts with a line of totals and goes on with a line for each
  * allocation: nanoseconds, and "ok" or "failed".
+ *
+ * With "slow" direct reclaim for this file sleeps for so many milliseconds at
+ * each priority, 13 times in a pass: what else happens meanwhile can be chosen.
+ *
+ * The file "map" beside it can be mapped.  Its fault handler sets the entries
+ * itself, as those of DAX do: a PFN for even pages, a page for odd ones.  All of
+ * them read as the letter D.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/debugfs.h>
+#include <linux/delay.h>
 #include <linux/gfp.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/pfn_t.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
+#include <linux/shrinker.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
@@ -30,7 +41,10 @@
 #define MAX_COUNT	(1024 * 1024)
 
 /* So few need no memory but the pages themselves, when there is none left */
-#define FEW		8
+#define FEW		1024
+
+/* Longest sleep at each priority of reclaim */
+#define MAX_SLOW_MS	1000
 
 /* Longest request */
 #define MAX_TEXT	128
@@ -57,6 +71,9 @@ struct test_alloc {
  * @count: how many have been made
  * @allocs: one by one
  * @few: room for them if there are few
+ * @task: allocates at the moment
+ * @shrinker: makes direct reclaim slow
+ * @slow_ms: by so much
  */
 struct test_oom {
 	struct mutex lock;	/* see above */
@@ -64,6 +81,9 @@ struct test_oom {
 	unsigned int count;
 	struct test_alloc *allocs;
 	struct test_alloc few[FEW];
+	struct task_struct *task;
+	struct shrinker *shrinker;
+	unsigned int slow_ms;
 };
 
 /* Flags that make a request complete on their own, and those added to them */
@@ -154,6 +174,41 @@ static void free_all(struct test_oom *test)
 	test->count = 0;
 }
 
+static unsigned long count_objects(struct shrinker *shrinker,
+				   struct shrink_control *sc)
+{
+	struct test_oom *test = shrinker->private_data;
+
+	if (READ_ONCE(test->task) == current)
+		msleep(test->slow_ms);
+	return 0;
+}
+
+static unsigned long scan_objects(struct shrinker *shrinker,
+				  struct shrink_control *sc)
+{
+	return SHRINK_STOP;
+}
+
+static int make_slow(struct test_oom *test, const char *ms)
+{
+	unsigned int slow_ms;
+
+	if (kstrtouint(ms, 10, &slow_ms) || !slow_ms || slow_ms > MAX_SLOW_MS)
+		return -EINVAL;
+	test->slow_ms = slow_ms;
+	if (test->shrinker)
+		return 0;
+	test->shrinker = shrinker_alloc(0, KBUILD_MODNAME);
+	if (!test->shrinker)
+		return -ENOMEM;
+	test->shrinker->count_objects = count_objects;
+	test->shrinker->scan_objects = scan_objects;
+	test->shrinker->private_data = test;
+	shrinker_register(test->shrinker);
+	return 0;
+}
+
 /* Stops when the caller has been killed: it is to give back what it has */
 static int alloc_all(struct test_oom *test, gfp_t gfp, unsigned int count)
 {
@@ -182,6 +237,8 @@ static int do_request(struct test_oom *test, char *text)
 		free_all(test);
 		return 0;
 	}
+	if (!strncmp(text, "slow ", 5))
+		return make_slow(test, text + 5);
 
 	/* One at a time: there is one list of results */
 	if (test->allocs)
@@ -196,7 +253,10 @@ static int do_request(struct test_oom *test, char *text)
 					GFP_KERNEL | __GFP_NOWARN);
 	if (!test->allocs)
 		return -ENOMEM;
-	return alloc_all(test, gfp, count);
+	WRITE_ONCE(test->task, current);
+	err = alloc_all(test, gfp, count);
+	WRITE_ONCE(test->task, NULL);
+	return err;
 }
 
 static ssize_t test_oom_write(struct file *file, const char __user *buf,
@@ -298,8 +358,11 @@ static int test_oom_open(struct inode *inode, struct file *file)
 static int test_oom_release(struct inode *inode, struct file *file)
 {
 	struct seq_file *seq = file->private_data;
+	struct test_oom *test = seq->private;
 
-	free_all(seq->private);
+	if (test->shrinker)
+		shrinker_free(test->shrinker);
+	free_all(test);
 	return seq_release_private(inode, file);
 }
 
@@ -312,18 +375,56 @@ static const struct file_operations test_oom_fops = {
 	.release = test_oom_release,
 };
 
+static struct page *map_page;
+
+static vm_fault_t test_map_fault(struct vm_fault *vmf)
+{
+	if (vmf->pgoff & 1)
+		return vmf_insert_page(vmf->vma, vmf->address, map_page);
+	return vmf_insert_mixed(vmf->vma, vmf->address,
+				pfn_to_pfn_t(page_to_pfn(map_page)));
+}
+
+static const struct vm_operations_struct test_map_vm_ops = {
+	.fault = test_map_fault,
+};
+
+static int test_map_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	/* Whoever writes gets a copy */
+	if (vma->vm_flags & VM_SHARED)
+		return -EINVAL;
+	vm_flags_set(vma, VM_MIXEDMAP);
+	vma->vm_ops = &test_map_vm_ops;
+	return 0;
+}
+
+static const struct file_operations test_map_fops = {
+	.owner = THIS_MODULE,
+	.mmap = test_map_mmap,
+};
+
 static struct dentry *test_oom_dir;
 
 static int __init test_oom_init(void)
 {
+	map_page = alloc_page(GFP_KERNEL);
+	if (!map_page)
+		return -ENOMEM;
+	memset(page_address(map_page), 'D', PAGE_SIZE);
+
 	test_oom_dir = debugfs_create_dir("test_oom", NULL);
 	debugfs_create_file("alloc", 0600, test_oom_dir, NULL, &test_oom_fops);
+	/* The files that debugfs makes in place of ours have no mmap() */
+	debugfs_create_file_unsafe("map", 0600, test_oom_dir, NULL,
+				   &test_map_fops);
 	return 0;
 }
 
 static void __exit test_oom_exit(void)
 {
 	debugfs_remove(test_oom_dir);
+	__free_page(map_page);
 }
 
 module_init(test_oom_init);

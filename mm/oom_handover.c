@@ -2,13 +2,13 @@
 /*
  * How the mm of an OOM victim gets from the OOM killer to the reaper.
  *
- * The OOM killer holds locks by then, and the system has no memory, so that
- * giving neither waits nor allocates.  Who may do what without a lock:
+ * The OOM killer holds locks at that time, and the system has no memory, so
+ * handing over neither waits nor allocates.  Who may do what without a lock:
  *
  *		give			take
- *   slot	anybody, by		the one thread that looks after it,
- *		cmpxchg(NULL -> mm)	by storing NULL
- *   backlog	anybody, llist_add()	any thread, under @lock
+ *   slot	anybody, by		any reaper thread, by
+ *		cmpxchg(NULL -> mm)	xchg(NULL)
+ *   backlog	anybody, llist_add()	any reaper thread, under @lock
  *
  * A victim that comes while the slot is taken goes on the backlog, so that none
  * is lost.
@@ -24,8 +24,8 @@
  * @handover: where to
  * @mm: the mm; not to be given again before it has been taken
  *
- * Context: any.
- * Return: true if it has to wait for others.
+ * Context: Any.  Neither sleeps nor allocates.
+ * Return: true if it went on the backlog.
  */
 bool oom_handover_give(struct oom_handover *handover, struct mm_struct *mm)
 {
@@ -37,41 +37,19 @@ bool oom_handover_give(struct oom_handover *handover, struct mm_struct *mm)
 }
 
 /**
- * oom_handover_peek() - what is in the slot
- * @handover: where to look
+ * oom_handover_take() - take an mm, the one that has waited longest first
+ * @handover: where from
  *
- * It stays there, until oom_handover_clear().
- *
- * Context: the thread that looks after the slot.
- * Return: the mm or NULL.
- */
-struct mm_struct *oom_handover_peek(const struct oom_handover *handover)
-{
-	return READ_ONCE(handover->slot);
-}
-
-/**
- * oom_handover_clear() - make room for the next
- * @handover: where
- *
- * Context: the thread that looks after the slot.
- */
-void oom_handover_clear(struct oom_handover *handover)
-{
-	/* After all that was done with the mm; pairs with the cmpxchg() */
-	smp_store_release(&handover->slot, NULL);
-}
-
-/**
- * oom_handover_take() - take what has waited longest off the backlog
- * @handover: where
- *
- * Context: process context.
- * Return: the mm or NULL.
+ * Context: Process context.
+ * Return: the mm, or NULL if there is none.
  */
 struct mm_struct *oom_handover_take(struct oom_handover *handover)
 {
+	struct mm_struct *mm = xchg(&handover->slot, NULL);
 	struct llist_node *node;
+
+	if (mm)
+		return mm;
 
 	spin_lock(&handover->lock);
 	node = handover->oldest;
@@ -86,13 +64,14 @@ struct mm_struct *oom_handover_take(struct oom_handover *handover)
 }
 
 /**
- * oom_handover_waiting() - is there anything on the backlog?
- * @handover: where
+ * oom_handover_waiting() - does an mm wait to be taken?
+ * @handover: where to look
  *
- * Context: any.
- * Return: true if there was a moment ago.
+ * Context: Any.
+ * Return: true if one did a moment ago.
  */
 bool oom_handover_waiting(const struct oom_handover *handover)
 {
-	return !llist_empty(&handover->backlog) || READ_ONCE(handover->oldest);
+	return READ_ONCE(handover->slot) || !llist_empty(&handover->backlog) ||
+	       READ_ONCE(handover->oldest);
 }

@@ -3,10 +3,12 @@
  * What the parts of the OOM reaper share:
  *
  *   oom_handover.c  how victims get from the OOM killer to the reaper
- *   oom_keep.c      which ranges of an address space are not to be reaped
- *   oom_robust.c    what of it the robust futexes of its threads need
+ *   oom_access.c    how a pass gets hold of an address space
+ *   oom_keep.c      which ranges of it are not to be reaped
+ *   oom_peek.c      reads its memory without faulting it in
+ *   oom_robust.c    which of them the robust futexes of its threads need
  *   oom_reap.c      reaps one address space, once
- *   oom_reaper.c    the threads: what they look after, and when they try again
+ *   oom_reaper.c    the threads: which victims they have, and when they try again
  */
 #ifndef __MM_OOM_REAP_H
 #define __MM_OOM_REAP_H
@@ -15,12 +17,16 @@
 #include <linux/llist.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
+#include <linux/sizes.h>
 #include <linux/spinlock.h>
+#include <linux/time64.h>
+
+struct workqueue_struct;
 
 /**
  * struct oom_handover - mms on their way to the reaper
  * @slot: one mm
- * @backlog: those that found the slot taken, the last first
+ * @backlog: those that came while the slot was taken, the last first
  * @lock: serialises those who take from the backlog, protects @oldest
  * @oldest: taken off the backlog and put into order
  */
@@ -32,15 +38,13 @@ struct oom_handover {
 };
 
 bool oom_handover_give(struct oom_handover *handover, struct mm_struct *mm);
-struct mm_struct *oom_handover_peek(const struct oom_handover *handover);
-void oom_handover_clear(struct oom_handover *handover);
 struct mm_struct *oom_handover_take(struct oom_handover *handover);
 bool oom_handover_waiting(const struct oom_handover *handover);
 
 /**
  * struct oom_keep_range - a range of addresses that stays mapped
- * @start: first address, rounded down to the granule of the table
- * @end: first address behind it, rounded up to the granule of the table
+ * @start: first address, page aligned
+ * @end: first address after it, page aligned
  */
 struct oom_keep_range {
 	unsigned long start;
@@ -50,60 +54,62 @@ struct oom_keep_range {
 /* Enough for a thread that holds a lock or two, without an allocation */
 #define OOM_KEEP_INLINE		8
 
+/*
+ * How many pages of a victim may be kept: every entry of a robust list of the
+ * maximum length on a page of its own, or some huge pages.
+ */
+#define OOM_KEEP_PAGES		(max_t(unsigned long, SZ_16M, PMD_SIZE) >> \
+				 PAGE_SHIFT)
+
 /**
  * struct oom_keep - the ranges of an address space that are not to be reaped
  * @range: sorted by address; they neither overlap nor touch
  * @nr: how many are in use
- * @max: how many there is room for
- * @granule: ranges are rounded out to multiples of this many bytes
- * @inline_range: room for some when there is no memory for more
+ * @max: how many fit
+ * @nr_pages: how many pages they have
+ * @inline_range: used if there is no memory for more
  */
 struct oom_keep {
 	struct oom_keep_range *range;
 	unsigned int nr;
 	unsigned int max;
-	unsigned long granule;
+	unsigned long nr_pages;
 	struct oom_keep_range inline_range[OOM_KEEP_INLINE];
 };
 
 void oom_keep_init(struct oom_keep *keep, struct oom_keep_range *range,
 		   unsigned int max);
 void oom_keep_reset(struct oom_keep *keep);
-void oom_keep_add(struct oom_keep *keep, unsigned long start,
+bool oom_keep_add(struct oom_keep *keep, unsigned long start,
 		  unsigned long end);
-bool oom_keep_has_room(const struct oom_keep *keep);
 bool oom_keep_gap(const struct oom_keep *keep, unsigned long *start,
 		  unsigned long *end);
-unsigned long oom_keep_pages(const struct oom_keep *keep);
 
 /**
  * enum oom_reap_result - how a pass over an address space ended
- * @OOM_REAP_DONE: there is nothing left in it that could be reaped
+ * @OOM_REAP_DONE: nothing is left in it that could be reaped
  * @OOM_REAP_GONE: exit_mmap() had freed it before
  * @OOM_REAP_AGAIN: a lock or an mmu notifier was in the way of some of it
  * @OOM_REAP_FUTEX: nothing was reaped, because a robust list that lies in it
- *	cannot be read now
- * @OOM_REAP_FUTEX_LONG: nothing was reaped, because the robust lists are longer
- *	than there is time for
+ *	cannot be read yet, or is too long
  */
 enum oom_reap_result {
 	OOM_REAP_DONE,
 	OOM_REAP_GONE,
 	OOM_REAP_AGAIN,
 	OOM_REAP_FUTEX,
-	OOM_REAP_FUTEX_LONG,
 };
 
 /**
  * struct oom_reap - one pass over the address space of a process
  * @mm: the address space; the caller holds a reference to its mm_count
- * @victim: a process that used it, for the trace
+ * @victim: a process that used it
  * @ignore_unreadable: reap even if a robust list cannot be read
  * @busy_since_ns: when this task last let others run
  * @keep: what is left for exit_robust_list()
  * @nr_pages: out: anonymous pages unmapped
- * @nr_kept: out: pages that were left for robust futexes
- * @vma_locks: out: mmap_lock was not to be had, the VMAs' own locks were used
+ * @vma_locks: out: mmap_lock was not available, the VMAs' own locks were used
+ * @unread: out: reaped, although a robust list could not be read
  * @mmap_locked: mmap_lock is held for read
  * @mm_pinned: a reference to mm_users is held
  * @incomplete: something had to be left for another pass
@@ -117,8 +123,8 @@ struct oom_reap {
 	struct oom_keep keep;
 
 	unsigned long nr_pages;
-	unsigned long nr_kept;
 	bool vma_locks;
+	bool unread;
 
 	bool mmap_locked;
 	bool mm_pinned;
@@ -127,49 +133,29 @@ struct oom_reap {
 };
 
 extern bool oom_reap_vma_locks;
+extern struct workqueue_struct *oom_reap_wq;
+
+/*
+ * A SCHED_FIFO thread lets the others on its CPU run for a millisecond after
+ * each 20: cond_resched() does nothing for them.
+ */
+#define OOM_REAP_BURST_NS	(20 * NSEC_PER_MSEC)
+
+bool oom_reap_lock_mm(struct oom_reap *reap);
+void oom_reap_unlock_mm(struct oom_reap *reap);
+void oom_reap_pause(struct oom_reap *reap, u64 after_ns);
+struct vm_area_struct *oom_reap_lock_vma(struct oom_reap *reap,
+					 unsigned long addr);
+void oom_reap_unlock_vma(struct oom_reap *reap, struct vm_area_struct *vma);
+bool oom_reapable_vma(const struct vm_area_struct *vma);
+bool oom_reapable_at(struct mm_struct *mm, unsigned long addr);
+bool oom_reap_huge_page_at(struct mm_struct *mm, unsigned long addr);
+
+int oom_peek(struct oom_reap *reap, unsigned long addr, void *buf, size_t len,
+	     swp_entry_t *swapped);
 
 enum oom_reap_result oom_reap_mm(struct oom_reap *reap);
 
-/**
- * oom_reap_lock_vma() - find a VMA, and keep it as it is
- * @reap: the pass
- * @addr: an address in the VMA
- *
- * Context: @reap holds mmap_lock or mm_users.  Does not wait.
- * Return: the VMA, to be given back with oom_reap_unlock_vma(), or
- * ERR_PTR(-EFAULT) if there is none at @addr, or ERR_PTR(-EAGAIN) if somebody
- * has it locked for write.
- */
-static inline struct vm_area_struct *oom_reap_lock_vma(struct oom_reap *reap,
-						       unsigned long addr)
-{
-	struct mm_struct *mm = reap->mm;
-	struct vm_area_struct *vma;
-
-	if (reap->mmap_locked) {
-		vma = vma_lookup(mm, addr);
-		return vma ?: ERR_PTR(-EFAULT);
-	}
-
-	vma = lock_vma_under_rcu(mm, addr);
-	if (vma)
-		return vma;
-	return ERR_PTR(mtree_load(&mm->mm_mt, addr) ? -EAGAIN : -EFAULT);
-}
-
-/**
- * oom_reap_unlock_vma() - give back what oom_reap_lock_vma() returned
- * @reap: the pass
- * @vma: the VMA
- *
- * Context: any.
- */
-static inline void oom_reap_unlock_vma(struct oom_reap *reap,
-				       struct vm_area_struct *vma)
-{
-	if (!reap->mmap_locked)
-		vma_end_read(vma);
-}
 
 /**
  * struct oom_reaper_param - a number that can be set within limits
@@ -182,54 +168,14 @@ struct oom_reaper_param {
 	unsigned int value;
 	unsigned int min;
 	unsigned int max;
-	int (*apply)(void);
+	void (*apply)(void);
 };
 
 struct kernel_param;
 
+unsigned long oom_reaper_futex_grace(void);
 int oom_reaper_param_set(const char *val, const struct kernel_param *kp);
 unsigned int oom_reaper_pause_ms(unsigned int failed, unsigned int limit_ms);
-
-/**
- * oom_reapable_vma() - does reaping a VMA free memory, and harm nobody?
- * @vma: the VMA; what is asked about it never changes while it exists
- *
- * The pages of a shared mapping are not the victim's own.  Huge pages of
- * hugetlb come from a pool that nobody else can allocate from, and what lies
- * behind a VM_PFNMAP is not ours to free.
- *
- * Return: true if it may be reaped.
- */
-static inline bool oom_reapable_vma(const struct vm_area_struct *vma)
-{
-	if (vma->vm_flags & (VM_HUGETLB | VM_PFNMAP))
-		return false;
-	return vma_is_anonymous((struct vm_area_struct *)vma) ||
-	       !(vma->vm_flags & VM_SHARED);
-}
-
-/**
- * oom_reapable_at() - is there anything to reap at an address?
- * @mm: the address space; the caller holds mmap_lock or mm_users
- * @addr: the address
- *
- * The VMA may be locked for write by somebody else, but what is asked about it
- * does not change, and RCU (or mmap_lock) keeps it in existence.
- *
- * Context: any.
- * Return: true if a VMA that may be reaped lies there.
- */
-static inline bool oom_reapable_at(struct mm_struct *mm, unsigned long addr)
-{
-	struct vm_area_struct *vma;
-	bool reapable;
-
-	rcu_read_lock();
-	vma = mtree_load(&mm->mm_mt, addr);
-	reapable = vma && oom_reapable_vma(vma);
-	rcu_read_unlock();
-	return reapable;
-}
 
 #ifdef CONFIG_FUTEX
 int oom_robust_keep(struct oom_reap *reap);

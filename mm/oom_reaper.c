@@ -3,10 +3,10 @@
  * The OOM reaper: gives the memory of the OOM killer's victims back, whatever
  * they are stuck on.
  *
- * The OOM killer hands a victim's mm over once all processes that share it have
- * been sent SIGKILL.  From there on the mm is a job of one thread, which goes
+ * The OOM killer hands over a victim's mm once all processes that share it have
+ * been sent SIGKILL.  From then on the mm is a job of one thread, which goes
  * over it as often as it takes, until MMF_OOM_SKIP is set: that tells the OOM
- * killer that there is nothing more to be had from this victim.
+ * killer that this victim has nothing more to give.
  */
 #define pr_fmt(fmt) "oom_reaper: " fmt
 
@@ -25,6 +25,7 @@
 #include <linux/sysfs.h>
 #include <linux/vmstat.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include <uapi/linux/sched/types.h>
 
 #include <trace/events/oom.h>
@@ -42,16 +43,24 @@
 
 /*
  * How long a victim that has been reaped may take to exit before the OOM killer
- * looks for the next one.  Sockets, pipes and files in tmpfs go only then.
- * Shared memory and page tables do, too: if they are a large part of the victim,
- * it may have the time that it had from a reaper that waited.
+ * looks for the next one.  Sockets, pipes and page tables go only then, and so
+ * does shared memory: if that is a real part of the victim, it may have the time
+ * that it had from a reaper that waited.
  */
 #define EXIT_MS		100
-#define EXIT_MS_LARGE	2000
+#define EXIT_MS_SHARED	2000
 
-static int apply_priority(void);
-static int apply_threads(void);
-static int apply_victim_timeout(void);
+/*
+ * How long a victim may be gone over again after the first pass.  It could be
+ * filled again for ever, by a userfaultfd monitor that lives.
+ */
+#define JOB_MS		10000
+
+/* The longest pause before a robust list is read again */
+#define FUTEX_PAUSE_MS	8
+
+static void apply_priority(void);
+static void apply_victim_timeout(void);
 
 static bool enabled = true;
 static struct oom_reaper_param attempts = {
@@ -77,7 +86,6 @@ static struct oom_reaper_param priority = {
 
 static struct oom_reaper_param threads = {
 	.value = 1, .min = 1, .max = MAX_THREADS,
-	.apply = apply_threads,
 };
 
 static struct oom_reaper_param victim_timeout_ms = {
@@ -88,50 +96,54 @@ static struct oom_reaper_param victim_timeout_ms = {
 /**
  * struct reaper_job - a victim that a thread looks after
  * @mm: its address space, pinned by mm_count
- * @since: when the thread began with it, in jiffies
+ * @since: when the thread may begin with it, in jiffies
  * @due: when the thread will look at it again, in jiffies
- * @deadline: when to give up the wait for its exit, in jiffies; if @reaped
- * @failed: how many attempts in a row have freed nothing, and left something
- * @futex_waits: how many times there was a robust list that could not be read
+ * @exit_by: when to give up the wait for its exit, in jiffies; if @reaped
+ * @reap_by: when to give up the reaping, in jiffies; if @passes
+ * @passes: how many passes have left something
+ * @failed: how many of them in a row have freed nothing
+ * @futex_waits: how many times a robust list could not be read
  * @nr_pages: anonymous pages unmapped so far
- * @nr_exit: pages of shared memory and page tables, which go when it exits
+ * @rss: pages that were mapped when the thread last looked; if @reaped
  * @reaped: all that can be reaped has been; it has yet to exit
  * @kept: something was left for the robust futexes
+ * @unread: a robust list could not be read in time
  * @vma_locks: some of it was reaped under the VMAs' own locks
  */
 struct reaper_job {
 	struct mm_struct *mm;
 	unsigned long since;
 	unsigned long due;
-	unsigned long deadline;
+	unsigned long exit_by;
+	unsigned long reap_by;
+	unsigned int passes;
 	unsigned int failed;
 	unsigned int futex_waits;
 	unsigned long nr_pages;
-	unsigned long nr_exit;
+	unsigned long rss;
 	bool reaped;
 	bool kept;
+	bool unread;
 	bool vma_locks;
 };
 
 /**
  * struct reaper - a reaper thread
  * @task: the kthread
- * @takes_slot: it is the one that looks after the slot
  * @busy_since_ns: when it last slept
  * @nr_jobs: how many of @jobs are in use
  * @jobs: the victims it looks after
- * @range: room for the ranges that are to be kept of one of them
+ * @range: the ranges that are to be kept of one of them
  */
 struct reaper {
 	struct task_struct *task;
-	bool takes_slot;
 	u64 busy_since_ns;
 	unsigned int nr_jobs;
 	struct reaper_job jobs[MAX_JOBS];
 	struct oom_keep_range range[MAX_RANGES];
 };
 
-/* Serialised by the lock on module parameters, and by being early in boot */
+/* Filled once, at boot */
 static struct reaper *reapers[MAX_THREADS];
 
 static DECLARE_WAIT_QUEUE_HEAD(reaper_wait);
@@ -156,15 +168,11 @@ void oom_reaper_handover(struct task_struct *victim)
 
 	if (!READ_ONCE(enabled) || !READ_ONCE(reapers[0]))
 		return;
-	if (test_and_set_bit(MMF_OOM_REAP_QUEUED, &mm->flags))
+	if (mm_flags_test_and_set(MMF_OOM_REAP_QUEUED, mm))
 		return;
-
-	/*
-	 * Not mm_users: that would delay exit_mmap().  The task is what the
-	 * log and the trace speak of, it may be gone before its mm is.
-	 */
-	mmgrab(mm);
-	mm->oom_victim = get_task_struct(victim);
+	/* Not mm_users: that would delay exit_mmap() */
+	if (!oom_victim_get(mm))
+		return;
 
 	backlogged = oom_handover_give(&handover, mm);
 	if (backlogged)
@@ -175,10 +183,7 @@ void oom_reaper_handover(struct task_struct *victim)
 
 static bool anything_new(struct reaper *reaper)
 {
-	if (reaper->nr_jobs == MAX_JOBS)
-		return false;
-	return (reaper->takes_slot && oom_handover_peek(&handover)) ||
-	       oom_handover_waiting(&handover);
+	return reaper->nr_jobs < MAX_JOBS && oom_handover_waiting(&handover);
 }
 
 static void add_job(struct reaper *reaper, struct mm_struct *mm)
@@ -190,9 +195,9 @@ static void add_job(struct reaper *reaper, struct mm_struct *mm)
 		.mm = mm,
 		.since = due,
 		.due = due,
-		.nr_exit = get_mm_counter(mm, MM_SHMEMPAGES) +
-			   (mm_pgtables_bytes(mm) >> PAGE_SHIFT),
 	};
+	/* What the victim may take begins when the reaper does */
+	oom_victim_extend(mm, due);
 }
 
 static void report_reaped(const struct reaper_job *job)
@@ -204,6 +209,8 @@ static void report_reaped(const struct reaper_job *job)
 		count_vm_event(OOM_REAPER_VMA_LOCKS);
 	if (job->kept)
 		count_vm_event(OOM_REAPER_FUTEX_KEPT);
+	if (job->unread)
+		count_vm_event(OOM_REAPER_FUTEX_UNREAD);
 	pr_info("reaped process %d (%s), now anon-rss:%lukB, file-rss:%lukB, shmem-rss:%lukB\n",
 		task_pid_nr(victim), victim->comm,
 		K(get_mm_counter(job->mm, MM_ANONPAGES)),
@@ -216,49 +223,40 @@ static void report_gave_up(const struct reaper_job *job)
 	struct task_struct *victim = job->mm->oom_victim;
 
 	count_vm_event(OOM_REAPER_GAVE_UP);
-	trace_give_up_task_reaping(task_pid_nr(victim), job->failed);
-	pr_info("unable to reap pid:%d (%s), %lukB freed in %u attempts, mmap_lock or a VMA of it is held, or an mmu notifier refused\n",
+	trace_give_up_task_reaping(task_pid_nr(victim), job->passes);
+	pr_info("unable to reap pid:%d (%s), %lukB freed in %u passes, mmap_lock or a VMA of it is held, or an mmu notifier refused\n",
 		task_pid_nr(victim), victim->comm, K(job->nr_pages),
-		job->failed);
+		job->passes);
 	sched_show_task(victim);
 	debug_show_all_locks();
 }
 
 /*
- * The victim is of no interest any more.  Not before it is: the OOM killer
- * would look for the next one while this one still gives memory back.
+ * The victim has nothing more to give.  Too early, and the OOM killer would kill
+ * the next one while this one still gives memory back.
  */
 static void end_job(struct reaper *reaper, struct reaper_job *job)
 {
 	struct mm_struct *mm = job->mm;
 
 	oom_victim_done(mm);
-	put_task_struct(mm->oom_victim);
-	mmdrop(mm);
+	oom_victim_put(mm);
 	*job = reaper->jobs[--reaper->nr_jobs];
 }
 
 static bool exited(const struct mm_struct *mm)
 {
-	return !atomic_read(&mm->mm_users) &&
-	       test_bit(MMF_OOM_SKIP, &mm->flags);
+	return !atomic_read(&mm->mm_users) && mm_flags_test(MMF_OOM_SKIP, mm);
 }
 
 /*
- * With nobody left who uses the mm it is exit_mmap() that holds mmap_lock.  It
- * frees in batches, and what it has unmapped may be still to come.
+ * With no users left, it is exit_mmap() that holds mmap_lock.  It frees in
+ * batches, and some of what it has unmapped may not be free yet.
  */
 static bool exit_mmap_at_work(const struct mm_struct *mm)
 {
 	return !atomic_read(&mm->mm_users) &&
 	       rwsem_is_locked((struct rw_semaphore *)&mm->mmap_lock);
-}
-
-static unsigned int exit_ms(const struct reaper_job *job)
-{
-	if (job->nr_exit > job->nr_pages / 8 || exit_mmap_at_work(job->mm))
-		return EXIT_MS_LARGE;
-	return EXIT_MS;
 }
 
 /**
@@ -275,61 +273,93 @@ unsigned int oom_reaper_pause_ms(unsigned int failed, unsigned int limit_ms)
 	return failed > 16 ? limit_ms : min(1U << (failed - 1), limit_ms);
 }
 
-static void retry_job(struct reaper_job *job)
+static void pause_job(struct reaper_job *job, unsigned int nth,
+		      unsigned int limit_ms)
 {
-	unsigned int ms = oom_reaper_pause_ms(++job->failed,
-					      READ_ONCE(interval_ms.value));
+	job->due = jiffies + msecs_to_jiffies(oom_reaper_pause_ms(nth,
+								  limit_ms));
+}
 
-	job->due = jiffies + msecs_to_jiffies(ms);
+/**
+ * oom_reaper_futex_grace() - how long to wait for an unreadable robust list
+ *
+ * Return: the time in jiffies.
+ */
+unsigned long oom_reaper_futex_grace(void)
+{
+	return msecs_to_jiffies(READ_ONCE(futex_grace_ms.value));
 }
 
 static bool futex_grace_over(const struct reaper_job *job)
 {
-	return time_after_eq(jiffies, job->since +
-			     msecs_to_jiffies(READ_ONCE(futex_grace_ms.value)));
+	return time_after_eq(jiffies, job->since + oom_reaper_futex_grace());
 }
 
 /*
- * A robust list cannot be read.  Its thread can do that, it faults the pages
- * in when it exits.  It may have all the time that stock kernels gave it.
+ * A robust list cannot be read.  Either it is on its way from a disk, or only
+ * its thread can read it, when it exits.  It may have all the time that it had
+ * from a reaper that waited.
  */
-static void wait_for_futex(struct reaper_job *job, bool too_long)
+static void wait_for_futex(struct reaper_job *job)
 {
-	unsigned int ms = oom_reaper_pause_ms(++job->futex_waits,
-					      READ_ONCE(interval_ms.value));
-
-	if (job->futex_waits == 1) {
+	if (!job->futex_waits++) {
 		count_vm_event(OOM_REAPER_FUTEX_WAITS);
 		trace_futex_wait_reaping(task_pid_nr(job->mm->oom_victim));
 	}
-	job->due = jiffies + msecs_to_jiffies(ms);
-	/* Do not spend the time on looking at the same long lists again */
-	if (too_long)
-		job->due += jiffies - job->since;
+	oom_victim_extend(job->mm, jiffies);
+	pause_job(job, job->futex_waits, FUTEX_PAUSE_MS);
 }
 
 static void look_again(struct reaper_job *job)
 {
-	retry_job(job);
-	if (time_after(job->due, job->deadline))
-		job->due = job->deadline;
+	pause_job(job, ++job->failed, READ_ONCE(interval_ms.value));
+	if (time_after(job->due, job->exit_by))
+		job->due = job->exit_by;
 }
 
 static void wait_for_exit(struct reaper_job *job)
 {
+	unsigned int ms = job->mm->oom_shared ? EXIT_MS_SHARED : EXIT_MS;
+
 	job->reaped = true;
 	job->failed = 0;
-	job->deadline = jiffies + msecs_to_jiffies(exit_ms(job));
+	job->rss = get_mm_rss(job->mm);
+	job->exit_by = jiffies + msecs_to_jiffies(ms);
 	look_again(job);
 }
 
 /* Returns false when the job is over */
 static bool check_exit(struct reaper_job *job)
 {
-	if (exited(job->mm) || time_after_eq(jiffies, job->deadline))
+	unsigned long rss = get_mm_rss(job->mm);
+
+	if (exited(job->mm))
 		return false;
+	if (time_after_eq(jiffies, job->exit_by)) {
+		/* The exit of a large victim may take its time */
+		if (rss >= job->rss)
+			return false;
+		job->rss = rss;
+		job->exit_by = jiffies + msecs_to_jiffies(EXIT_MS);
+	}
 	look_again(job);
 	return true;
+}
+
+/* A pass has left something.  Returns false when the job is over */
+static bool try_again(struct reaper_job *job, unsigned long nr_pages)
+{
+	if (!job->passes++)
+		job->reap_by = jiffies + msecs_to_jiffies(JOB_MS);
+	job->failed = nr_pages ? 0 : job->failed + 1;
+	/* However much a pass frees: the victim may be filled again meanwhile */
+	pause_job(job, job->passes, READ_ONCE(interval_ms.value));
+
+	if (job->failed < READ_ONCE(attempts.value) &&
+	    time_before(jiffies, job->reap_by))
+		return true;
+	report_gave_up(job);
+	return false;
 }
 
 /* Returns false when the job is over */
@@ -348,41 +378,34 @@ static bool do_job(struct reaper *reaper, struct reaper_job *job)
 	reaper->busy_since_ns = reap.busy_since_ns;
 	job->nr_pages += reap.nr_pages;
 	job->vma_locks |= reap.vma_locks;
+	if (result == OOM_REAP_DONE || result == OOM_REAP_AGAIN) {
+		job->kept |= reap.keep.nr;
+		job->unread |= reap.unread;
+	}
 
 	switch (result) {
 	case OOM_REAP_GONE:
-		/* Without its mm, but exit_oom_mm() is still to come? */
+		/* Its shared memory may be still to come */
 		if (exited(job->mm))
 			return false;
 		wait_for_exit(job);
 		return true;
 	case OOM_REAP_FUTEX:
-	case OOM_REAP_FUTEX_LONG:
-		wait_for_futex(job, result == OOM_REAP_FUTEX_LONG);
+		wait_for_futex(job);
 		return true;
 	case OOM_REAP_DONE:
-		job->kept |= reap.nr_kept;
 		report_reaped(job);
 		wait_for_exit(job);
 		return true;
 	case OOM_REAP_AGAIN:
-		/* What holds mmap_lock may be exit_mmap() itself */
+		/* The holder of mmap_lock may be exit_mmap() itself */
 		if (!reap.nr_pages && exit_mmap_at_work(job->mm)) {
 			wait_for_exit(job);
 			return true;
 		}
-		job->kept |= reap.nr_kept;
 		break;
 	}
-
-	if (reap.nr_pages)
-		job->failed = 0;
-	retry_job(job);
-	if (job->failed < READ_ONCE(attempts.value))
-		return true;
-
-	report_gave_up(job);
-	return false;
+	return try_again(job, reap.nr_pages);
 }
 
 static void do_due_jobs(struct reaper *reaper)
@@ -430,14 +453,6 @@ static void take_new(struct reaper *reaper)
 	struct mm_struct *mm;
 
 	make_room(reaper);
-	if (reaper->takes_slot) {
-		mm = oom_handover_peek(&handover);
-		if (mm && reaper->nr_jobs < MAX_JOBS) {
-			add_job(reaper, mm);
-			do_due_jobs(reaper);
-			oom_handover_clear(&handover);
-		}
-	}
 	while (reaper->nr_jobs < MAX_JOBS) {
 		mm = oom_handover_take(&handover);
 		if (!mm)
@@ -447,35 +462,22 @@ static void take_new(struct reaper *reaper)
 	}
 }
 
-/* What a thread that is stopped has not finished is for the others */
-static void leave_jobs(struct reaper *reaper)
-{
-	while (reaper->nr_jobs) {
-		oom_handover_give(&handover,
-				  reaper->jobs[--reaper->nr_jobs].mm);
-	}
-	wake_up(&reaper_wait);
-}
-
 static int oom_reaper(void *data)
 {
 	struct reaper *reaper = data;
 
 	set_freezable();
 
-	while (!kthread_should_stop()) {
+	while (true) {
 		bool idle = !anything_new(reaper);
 
-		wait_event_freezable_timeout(reaper_wait,
-					     kthread_should_stop() ||
-					     anything_new(reaper),
+		wait_event_freezable_timeout(reaper_wait, anything_new(reaper),
 					     next_due(reaper));
 		if (idle)
 			reaper->busy_since_ns = ktime_get_ns();
 		take_new(reaper);
 		do_due_jobs(reaper);
 	}
-	leave_jobs(reaper);
 	return 0;
 }
 
@@ -506,23 +508,13 @@ static int start_reaper(unsigned int id)
 		return PTR_ERR(task);
 	}
 	reaper->task = task;
-	reaper->takes_slot = !id;
 	set_priority(task);
 	WRITE_ONCE(reapers[id], reaper);
 	wake_up_process(task);
 	return 0;
 }
 
-static void stop_reaper(unsigned int id)
-{
-	struct reaper *reaper = reapers[id];
-
-	WRITE_ONCE(reapers[id], NULL);
-	kthread_stop(reaper->task);
-	kvfree(reaper);
-}
-
-static int apply_priority(void)
+static void apply_priority(void)
 {
 	unsigned int id;
 
@@ -530,41 +522,13 @@ static int apply_priority(void)
 		if (reapers[id])
 			set_priority(reapers[id]->task);
 	}
-	return 0;
 }
 
-/* The first thread is never stopped: the slot is its own */
-static int apply_threads(void)
-{
-	unsigned int id;
-	int err;
-
-	/* If it could not be started, or it is too early for it */
-	if (!reapers[0])
-		return 0;
-
-	for (id = threads.value; id < MAX_THREADS; id++) {
-		if (reapers[id])
-			stop_reaper(id);
-	}
-	for (id = 1; id < threads.value; id++) {
-		if (reapers[id])
-			continue;
-		err = start_reaper(id);
-		if (err) {
-			threads.value = id;
-			return err;
-		}
-	}
-	return 0;
-}
-
-/* It is the OOM killer that goes by it, also where there is no reaper */
-static int apply_victim_timeout(void)
+/* The OOM killer uses this value even without a reaper */
+static void apply_victim_timeout(void)
 {
 	WRITE_ONCE(oom_victim_timeout_ms, victim_timeout_ms.value);
 	oom_wake_waiters();
-	return 0;
 }
 
 /**
@@ -574,8 +538,7 @@ static int apply_victim_timeout(void)
  *
  * Context: Process context, under the lock on module parameters, or during
  * boot.
- * Return: 0, or -EINVAL if @val is no number or out of range, or why the value
- * could not be put into effect.
+ * Return: 0, or -EINVAL if @val is no number or out of range.
  */
 int oom_reaper_param_set(const char *val, const struct kernel_param *kp)
 {
@@ -590,7 +553,9 @@ int oom_reaper_param_set(const char *val, const struct kernel_param *kp)
 		return -EINVAL;
 
 	WRITE_ONCE(param->value, value);
-	return param->apply ? param->apply() : 0;
+	if (param->apply)
+		param->apply();
+	return 0;
 }
 
 static int param_get(char *buffer, const struct kernel_param *kp)
@@ -612,20 +577,21 @@ module_param_cb(interval_ms, &param_ops, &interval_ms, 0644);
 module_param_cb(delay_ms, &param_ops, &delay_ms, 0644);
 module_param_cb(futex_grace_ms, &param_ops, &futex_grace_ms, 0644);
 module_param_cb(priority, &param_ops, &priority, 0644);
-module_param_cb(threads, &param_ops, &threads, 0644);
+module_param_cb(threads, &param_ops, &threads, 0444);
 module_param_cb(victim_timeout_ms, &param_ops, &victim_timeout_ms, 0644);
 
 static int __init oom_reaper_init(void)
 {
 	unsigned int id;
+	int err;
 
+	oom_reap_wq = alloc_workqueue("oom_reaper", WQ_MEM_RECLAIM |
+				      WQ_UNBOUND | WQ_HIGHPRI, 0);
 	for (id = 0; id < threads.value; id++) {
-		int err = start_reaper(id);
-
+		err = start_reaper(id);
 		if (err) {
 			pr_err("unable to start thread %u: %d, continuing without\n",
 			       id, err);
-			threads.value = max(id, 1U);
 			break;
 		}
 	}

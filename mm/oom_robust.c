@@ -3,54 +3,74 @@
  * Keep the OOM reaper off the memory that robust futexes need.
  *
  * A thread that dies walks its robust list (exit_robust_list()) and tells the
- * waiters of each futex on it that the owner is gone.  The list lies in user
- * memory, as a rule in just the anonymous memory that the reaper is after.
- * If the reaper is first, the walk ends at a hole, and somebody in another
- * process waits for ever.
+ * waiters of each futex on it that the owner is gone.  The list usually lies in
+ * anonymous memory, which is what the reaper frees.  If the reaper is first, the
+ * walk ends at a hole, and a task of another process waits for ever.
  *
- * So the reaper walks the lists itself, before it frees anything, and leaves
- * the pages that the walk of the dying thread will come by.  It must not fault
- * a page in: that allocates, and waits.  A page that is not there to be read
- * ends the walk, and the caller has to wait for the threads to exit.
+ * That matters only for a futex that another process can reach.  A victim
+ * without a mapping of shared writable memory has none, whatever is on its
+ * lists: the futexes in private memory belong to its own threads, and those all
+ * die.  So nothing is read or kept for it.
  *
- * Everything that is read here was written by a user, and perhaps by one who
- * would like to see what happens.  A list costs at most ROBUST_LIST_LIMIT
- * entries, all lists together at most LIST_BUDGET, and an address is never
- * used for more than to look it up.
+ * For the others the reaper walks the lists itself, before it frees anything,
+ * and leaves the pages that the walk of the dying thread will need.  It must not
+ * fault a page in: that allocates, and waits.  A page that is swapped out is
+ * looked for in the swap cache, and read into it if it is not there.
  *
- * Memory that was mapped, but never touched, reads as what a fault would find.
- * The dying thread gets no more than a fault there, once MMF_UNSTABLE is set.
- * No list that was in use leads there.
+ * Everything that is read here was written by a user, perhaps a hostile one.  A
+ * list costs at most ROBUST_LIST_LIMIT entries, all lists together at most
+ * LIST_BUDGET, what is kept is limited by OOM_KEEP_PAGES, and an address is only
+ * ever looked up.
+ *
+ * Memory that was never touched reads as zeros.  The dying thread gets no more
+ * than a fault there, once MMF_UNSTABLE is set.  No list that was in use leads
+ * there.
  */
 #include <linux/compat.h>
 #include <linux/futex.h>
-#include <linux/highmem.h>
-#include <linux/hugetlb.h>
-#include <linux/kthread.h>
+#include <linux/ktime.h>
 #include <linux/mmu_context.h>
 #include <linux/oom.h>
-#include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
-#include <linux/secretmem.h>
 #include <linux/smp.h>
-#include <linux/uaccess.h>
-#include <linux/wait.h>
+#include <linux/vmstat.h>
+#include <linux/workqueue.h>
 
 #include "internal.h"
 #include "oom_reap.h"
+#include "swap.h"
 
 /*
- * How many heads and entries to follow for one address space.  Some look-ups
- * of a VMA and a page table walk each, so that this is some 30 ms of a CPU.
+ * How many heads and entries to follow for one address space.  Each costs some
+ * look-ups of a VMA and a page table walk, so this is some 30 ms of a CPU.
  */
 #define LIST_BUDGET	32768U
 
-/* How much of what is not on any list may stay */
-#define IDLE_PAGES	(SZ_2M >> PAGE_SHIFT)
+/* After how many of them, VMAs or threads an RCU read-side section ends */
+#define RCU_BATCH	256
+
+/* How many pages of lists are read from swap at a time */
+#define MAX_FETCHES	8U
 
 /* The lowest bit of a list pointer tells a priority-inheritance futex */
 #define LIST_PI		1UL
+
+/**
+ * struct robust_walk - one walk over the lists of all threads that use an mm
+ * @reap: the pass that it is for
+ * @budget: how many heads and entries may still be followed
+ * @batch: how many may be, before an RCU read-side section has to end
+ * @nr_swapped: how many entries of @swapped are in use
+ * @swapped: pages of the lists that are not in memory
+ */
+struct robust_walk {
+	struct oom_reap *reap;
+	unsigned int budget;
+	int batch;
+	unsigned int nr_swapped;
+	swp_entry_t swapped[MAX_FETCHES];
+};
 
 static void do_nothing(void *unused)
 {
@@ -77,203 +97,72 @@ static void fence_thread(struct task_struct *t)
 		smp_call_function_single(task_cpu(t), do_nothing, NULL, 1);
 }
 
-static void fence_process(struct task_struct *p)
+/*
+ * A process counts as dying from the moment that SIGNAL_GROUP_EXIT is set.  Its
+ * threads are sent SIGKILL one after the other then, in the same section of
+ * siglock.
+ */
+static void wait_for_sigkill(struct task_struct *p)
 {
-	struct task_struct *t;
 	unsigned long flags;
 
-	/*
-	 * A process counts as dying from the moment that SIGNAL_GROUP_EXIT is
-	 * set.  Its threads are sent SIGKILL one after the other then, in the
-	 * same section of siglock.
-	 */
 	if (lock_task_sighand(p, &flags))
 		unlock_task_sighand(p, &flags);
-
-	for_each_thread(p, t)
-		fence_thread(t);
 }
 
-/* Copy from an anonymous page that is mapped by a page table entry */
-static int read_pte(struct vm_area_struct *vma, pmd_t *pmd, unsigned long addr,
-		    void *buf, size_t len)
-{
-	struct page *page;
-	spinlock_t *ptl;	/* keeps the page mapped */
-	pte_t *ptep, pte;
-	int err = -EAGAIN;
-
-	ptep = pte_offset_map_lock(vma->vm_mm, pmd, addr, &ptl);
-	if (!ptep)
-		return -EAGAIN;
-	__acquire(ptl);
-
-	pte = ptep_get(ptep);
-	if (pte_none(pte)) {
-		err = -ENOENT;
-	} else if (pte_present(pte)) {
-		page = vm_normal_page(vma, addr, pte);
-		if (page && is_page_hwpoison(page)) {
-			err = -EAGAIN;
-		} else if (page) {
-			memcpy_from_page(buf, page, offset_in_page(addr), len);
-			err = 0;
-		} else if (is_zero_pfn(pte_pfn(pte))) {
-			memset(buf, 0, len);
-			err = 0;
-		}
-	}
-	pte_unmap_unlock(ptep, ptl);
-	return err;
-}
-
-/* Copy from what the page tables of a private mapping map at @addr */
-static int read_mapped(struct vm_area_struct *vma, unsigned long addr,
-		       void *buf, size_t len)
-{
-	pmd_t *pmd = mm_find_pmd(vma->vm_mm, addr);
-	spinlock_t *ptl;	/* keeps the huge page mapped */
-	int err = -EAGAIN;
-
-	if (!pmd || pmd_none(pmdp_get_lockless(pmd)))
-		return -ENOENT;
-
-	ptl = pmd_trans_huge_lock(pmd, vma);
-	if (!ptl)
-		return read_pte(vma, pmd, addr, buf, len);
-	__acquire(ptl);
-
-	if (pmd_present(*pmd) && !pmd_devmap(*pmd)) {
-		struct page *page = pmd_page(*pmd);
-
-		page += (addr & ~PMD_MASK) >> PAGE_SHIFT;
-		if (!is_page_hwpoison(page)) {
-			memcpy_from_page(buf, page, offset_in_page(addr), len);
-			err = 0;
-		}
-	}
-	spin_unlock(ptl);
-	return err;
-}
-
-/* Copy from the page cache of the file that is mapped at @addr */
-static int read_file(struct vm_area_struct *vma, unsigned long addr,
-		     void *buf, size_t len)
-{
-	struct address_space *mapping = vma->vm_file->f_mapping;
-	pgoff_t index = linear_page_index(vma, addr);
-	struct folio *folio;
-	struct page *page;
-	int err = -EAGAIN;
-
-	folio = filemap_get_folio(mapping, index);
-	if (IS_ERR(folio))
-		return -EAGAIN;
-
-	page = folio_file_page(folio, index);
-	if (folio_test_uptodate(folio) && folio_contains(folio, index) &&
-	    !is_page_hwpoison(page)) {
-		memcpy_from_page(buf, page, offset_in_page(addr), len);
-		err = 0;
-	}
-	folio_put(folio);
-	return err;
-}
-
-/*
- * Copy from a VMA that somebody holds locked for write: fork() does for all
- * that it has copied, however long the rest takes.  Let the MMU look the address
- * up.  That is less than the above can do, it does not see a page whose accessed
- * bit it would have to set first, or one that waits for a NUMA hinting fault.
- * It is not for tasks that have an mm of their own.
- */
-static int read_borrowed(struct mm_struct *mm, unsigned long addr, void *buf,
-			 size_t len)
-{
-	long err;
-
-	if (!(current->flags & PF_KTHREAD))
-		return -EAGAIN;
-
-	kthread_use_mm(mm);
-	err = copy_from_user_nofault(buf, (void __user *)addr, len);
-	kthread_unuse_mm(mm);
-	return err ? -EAGAIN : 0;
-}
-
-/*
- * Copy what the victim has at @addr, without faulting it in.  No more than to
- * the end of the page.
- *
- * Return: 0, or -EFAULT if there is nothing, so that the victim cannot read it
- * either, or -EAGAIN if there is something that cannot be read now.
- */
-static int read_page(struct oom_reap *reap, unsigned long addr, void *buf,
+/* Read from the victim.  A page in swap is noted, to be read later */
+static int read_user(struct robust_walk *walk, unsigned long addr, void *buf,
 		     size_t len)
 {
-	struct vm_area_struct *vma;
-	int err;
+	swp_entry_t swapped;
+	int err = oom_peek(walk->reap, addr, buf, len, &swapped);
 
-	addr &= mm_untag_mask(reap->mm);
-	vma = oom_reap_lock_vma(reap, addr);
-	if (vma == ERR_PTR(-EAGAIN))
-		return read_borrowed(reap->mm, addr, buf, len);
+	if (err != -ENODATA)
+		return err;
+	if (walk->nr_swapped < MAX_FETCHES)
+		walk->swapped[walk->nr_swapped++] = swapped;
+	return -EAGAIN;
+}
+
+/* What is kept of a huge page keeps all of it, and counts as such */
+static void round_to_huge_page(struct oom_reap *reap, unsigned long addr,
+			       unsigned long *start, unsigned long *end)
+{
+	struct vm_area_struct *vma = oom_reap_lock_vma(reap, addr);
+
+	/* If it is locked for write, reaping will find out */
 	if (IS_ERR(vma))
-		return PTR_ERR(vma);
-
-	/* Not even the kernel has secret memory mapped */
-	if ((vma->vm_flags & VM_PFNMAP) || vma_is_secretmem(vma))
-		err = -EAGAIN;
-	else if (vma->vm_file && (vma->vm_flags & VM_SHARED))
-		err = read_file(vma, addr, buf, len);
-	else if (is_vm_hugetlb_page(vma))
-		err = -EAGAIN;
-	else
-		err = read_mapped(vma, addr, buf, len);
-
-	if (err == -ENOENT && vma->vm_file) {
-		err = read_file(vma, addr, buf, len);
-	} else if (err == -ENOENT) {
-		/* Anonymous memory that was never touched */
-		memset(buf, 0, len);
-		err = 0;
+		return;
+	if (oom_reap_huge_page_at(reap->mm, addr)) {
+		addr = ALIGN_DOWN(addr, PMD_SIZE);
+		*start = min(*start, addr);
+		*end = max(*end, addr + PMD_SIZE);
 	}
 	oom_reap_unlock_vma(reap, vma);
-	return err;
-}
-
-static int read_user(struct oom_reap *reap, unsigned long addr, void *buf,
-		     size_t len)
-{
-	while (len) {
-		size_t part = min_t(size_t, len,
-				    PAGE_SIZE - offset_in_page(addr));
-		int err = read_page(reap, addr, buf, part);
-
-		if (err)
-			return err;
-		addr += part;
-		buf += part;
-		len -= part;
-	}
-	return 0;
 }
 
 /*
  * What is not reaped anyway takes no place in the table: the locks that matter
  * lie in shared memory, and there may be thousands.
  */
-static void keep_user(struct oom_reap *reap, unsigned long addr, size_t len)
+static int keep_user(struct robust_walk *walk, unsigned long addr, size_t len)
 {
-	unsigned long last;
+	struct oom_reap *reap = walk->reap;
+	unsigned long last, start, end;
 
 	addr &= mm_untag_mask(reap->mm);
 	last = addr + len - 1;
 	if (last < addr)
-		return;
-	if (oom_reapable_at(reap->mm, addr) ||
-	    oom_reapable_at(reap->mm, last))
-		oom_keep_add(&reap->keep, addr, last + 1);
+		return 0;
+	if (!oom_reapable_at(reap->mm, addr) &&
+	    !oom_reapable_at(reap->mm, last))
+		return 0;
+
+	start = addr;
+	end = last + 1;
+	round_to_huge_page(reap, addr, &start, &end);
+	round_to_huge_page(reap, last, &start, &end);
+	return oom_keep_add(&reap->keep, start, end) ? 0 : -E2BIG;
 }
 
 /**
@@ -294,7 +183,7 @@ struct robust_head {
 	bool compat;
 };
 
-static int read_head(struct oom_reap *reap, struct robust_head *head)
+static int read_head(struct robust_walk *walk, struct robust_head *head)
 {
 	struct robust_list_head native;
 	int err;
@@ -304,7 +193,7 @@ static int read_head(struct oom_reap *reap, struct robust_head *head)
 		struct compat_robust_list_head compat;
 
 		head->size = sizeof(compat);
-		err = read_user(reap, head->addr, &compat, sizeof(compat));
+		err = read_user(walk, head->addr, &compat, sizeof(compat));
 		if (err)
 			return err;
 		head->next = compat.list.next;
@@ -314,7 +203,7 @@ static int read_head(struct oom_reap *reap, struct robust_head *head)
 	}
 #endif
 	head->size = sizeof(native);
-	err = read_user(reap, head->addr, &native, sizeof(native));
+	err = read_user(walk, head->addr, &native, sizeof(native));
 	if (err)
 		return err;
 	head->next = (unsigned long)native.list.next;
@@ -323,42 +212,41 @@ static int read_head(struct oom_reap *reap, struct robust_head *head)
 	return 0;
 }
 
-static int read_next(struct oom_reap *reap, const struct robust_head *head,
+static int read_next(struct robust_walk *walk, const struct robust_head *head,
 		     unsigned long entry, unsigned long *next)
 {
 	u32 compat;
 	int err;
 
 	if (!head->compat)
-		return read_user(reap, entry, next, sizeof(*next));
+		return read_user(walk, entry, next, sizeof(*next));
 
-	err = read_user(reap, entry, &compat, sizeof(compat));
+	err = read_user(walk, entry, &compat, sizeof(compat));
 	*next = compat;
 	return err;
 }
 
-static void keep_word(struct oom_reap *reap, const struct robust_head *head,
-		      unsigned long entry)
+static int keep_word(struct robust_walk *walk, const struct robust_head *head,
+		     unsigned long entry)
 {
 	unsigned long word = entry + head->futex_offset;
 
-	keep_user(reap, head->compat ? (u32)word : word, sizeof(u32));
+	return keep_user(walk, head->compat ? (u32)word : word, sizeof(u32));
 }
 
 /*
  * Keep what the walk of one list will need: exit_robust_list() and
  * compat_exit_robust_list() are what this has to agree with.
  */
-static int keep_list(struct oom_reap *reap, unsigned long addr, bool compat,
-		     unsigned int *budget)
+static int keep_list(struct robust_walk *walk, unsigned long addr, bool compat)
 {
 	struct robust_head head = { .addr = addr, .compat = compat };
 	unsigned int limit = ROBUST_LIST_LIMIT;
 	size_t entry_size = compat ? sizeof(u32) : sizeof(unsigned long);
 	unsigned long entry, next;
-	int err;
+	int err, full;
 
-	err = read_head(reap, &head);
+	err = read_head(walk, &head);
 	/* Nothing there: the victim's own walk ends here, too */
 	if (err == -EFAULT)
 		return 0;
@@ -367,174 +255,301 @@ static int keep_list(struct oom_reap *reap, unsigned long addr, bool compat,
 	if (!err && entry == addr && !head.pending)
 		return 0;
 
-	/* What cannot be read may be needed all the same */
-	keep_user(reap, addr, head.size);
+	/* A page that cannot be read may be needed all the same */
+	full = keep_user(walk, addr, head.size);
 	if (err)
 		return err;
-	if (head.pending)
-		keep_word(reap, &head, head.pending & ~LIST_PI);
+	if (head.pending && !full)
+		full = keep_word(walk, &head, head.pending & ~LIST_PI);
 
-	while (entry != addr) {
-		if (!*budget)
+	while (entry != addr && !full) {
+		if (!walk->budget)
 			return -E2BIG;
-		--*budget;
+		walk->budget--;
+		walk->batch--;
 
-		keep_word(reap, &head, entry);
-		err = read_next(reap, &head, entry, &next);
+		full = keep_word(walk, &head, entry);
+		err = read_next(walk, &head, entry, &next);
 		if (err == -EFAULT)
 			break;
-		keep_user(reap, entry, entry_size);
+		full = full ?: keep_user(walk, entry, entry_size);
 		if (err)
 			return err;
 		entry = next & ~LIST_PI;
 		if (!--limit)
 			break;
 	}
-	return 0;
+	return full;
 }
 
-static int keep_thread(struct oom_reap *reap, struct task_struct *t,
-		       unsigned int *budget)
+static int keep_thread(struct robust_walk *walk, struct task_struct *t)
 {
 	unsigned long addr;
 	int err = 0;
-
-	if (!*budget)
-		return -E2BIG;
-	--*budget;
 
 	/*
 	 * The thread may be in exit_robust_list() this moment.  It clears the
 	 * pointer when it has finished, until then it needs the list.
 	 */
-	addr = (unsigned long)READ_ONCE(t->robust_list);
+	addr = (unsigned long)futex_robust_list(t);
 	if (addr)
-		err = keep_list(reap, addr, false, budget);
+		err = keep_list(walk, addr, false);
 #ifdef CONFIG_COMPAT
-	addr = (unsigned long)READ_ONCE(t->compat_robust_list);
+	addr = (unsigned long)futex_compat_robust_list(t);
 	if (addr && !err)
-		err = keep_list(reap, addr, true, budget);
+		err = keep_list(walk, addr, true);
 #endif
 	return err;
 }
 
-/* What stays of a larger folio keeps all of it */
-static bool is_small_page(struct vm_area_struct *vma, unsigned long addr)
+/*
+ * Do threads of the victim alone use the mm?  Then there is no need to look for
+ * other processes among all that exist.
+ *
+ * mm_users is read first: threads that leave meanwhile make it look as if there
+ * was somebody else, never the other way round.  None is born, see
+ * oom_robust_keep().
+ */
+static bool used_by_victim_alone(struct oom_reap *reap)
 {
-	pmd_t *pmd = mm_find_pmd(vma->vm_mm, addr);
-	struct page *page = NULL;
-	spinlock_t *ptl;	/* keeps the page mapped */
-	bool small = false;
-	pte_t *ptep, pte;
+	int nr_users = atomic_read(&reap->mm->mm_users) - reap->mm_pinned;
+	struct task_struct *t;
 
-	if (!pmd)
-		return false;
-	ptep = pte_offset_map_lock(vma->vm_mm, pmd, addr, &ptl);
-	if (!ptep)
-		return false;
-	__acquire(ptl);
-
-	pte = ptep_get(ptep);
-	if (pte_present(pte))
-		page = vm_normal_page(vma, addr, pte);
-	if (page)
-		small = !folio_test_large(page_folio(page));
-	pte_unmap_unlock(ptep, ptl);
-	return small;
+	/* Pairs with the barrier in exit_mm(), between ->mm and mmput() */
+	smp_rmb();
+	for_each_thread(reap->victim, t)
+		nr_users -= READ_ONCE(t->mm) == reap->mm;
+	return nr_users <= 0;
 }
 
-static bool keep_idle_head(struct oom_reap *reap, unsigned long addr)
+static bool uses_mm(struct task_struct *p, struct mm_struct *mm)
 {
-	struct vm_area_struct *vma;
-	bool kept;
-
-	addr &= mm_untag_mask(reap->mm);
-	vma = oom_reap_lock_vma(reap, addr);
-	if (IS_ERR(vma))
-		return false;
-	kept = oom_reapable_vma(vma) && is_small_page(vma, addr);
-	if (kept)
-		oom_keep_add(&reap->keep, addr, addr + 1);
-	oom_reap_unlock_vma(reap, vma);
-	return kept;
+	return !(p->flags & PF_KTHREAD) && process_shares_mm(p, mm);
 }
 
 /*
- * A thread that holds no lock looks at the head of its list all the same, and
- * then writes to clear_child_tid, on the same page as a rule.  Two faults, one
- * of which allocates, cost more than that page, and at the worst of times.
+ * Is there memory through which a futex of this mm could be waited for from
+ * another one?  Without mmap_lock a VMA that mremap() moves can be missed: it
+ * links the new one before it unlinks the old one, so that a second look in the
+ * other direction finds it.
  */
-static void keep_idle_heads(struct oom_reap *reap, unsigned int budget)
+static bool has_shared_memory(struct oom_reap *reap)
 {
-	unsigned int nr = 0;
-	struct task_struct *p, *t;
-	unsigned long addr;
+	MA_STATE(mas, &reap->mm->mm_mt, 0, 0);
+	int direction, batch = RCU_BATCH;
+	struct vm_area_struct *vma;
+	bool found = false;
 
-	for_each_process(p) {
-		if ((p->flags & PF_KTHREAD) || !process_shares_mm(p, reap->mm))
+	rcu_read_lock();
+	for (direction = 0; direction < 2 && !found; direction++) {
+		mas_set(&mas, direction ? ULONG_MAX : 0);
+		while (!found) {
+			vma = direction ? mas_find_rev(&mas, 0) :
+					  mas_find(&mas, ULONG_MAX);
+			if (!vma)
+				break;
+			found = READ_ONCE(vma->vm_flags) & VM_SHARED;
+			/* Not locked: it may be another one by now */
+			if (!found && !reap->mmap_locked)
+				found = mtree_load(mas.tree, mas.index) != vma;
+			if (!--batch) {
+				mas_pause(&mas);
+				rcu_read_unlock();
+				cond_resched();
+				rcu_read_lock();
+				batch = RCU_BATCH;
+			}
+		}
+		if (reap->mmap_locked)
+			break;
+	}
+	rcu_read_unlock();
+	return found;
+}
+
+/*
+ * End the RCU read-side section, and let others run.  Returns false if a thread
+ * or process has gone meanwhile, so that there is no next one to go on with.
+ */
+static bool end_rcu_batch(struct robust_walk *walk, struct task_struct *p,
+			  struct task_struct *t)
+{
+	bool alive;
+
+	walk->batch = RCU_BATCH;
+	get_task_struct(p);
+	get_task_struct(t);
+	rcu_read_unlock();
+	oom_reap_pause(walk->reap, OOM_REAP_BURST_NS);
+	rcu_read_lock();
+	alive = pid_alive(p) && pid_alive(t);
+	put_task_struct(t);
+	put_task_struct(p);
+	return alive;
+}
+
+/*
+ * Threads that leave exit_mm() meanwhile have done with their lists, and none is
+ * born, see oom_robust_keep().
+ *
+ * Returns -ESTALE if there is no going on to the next process.
+ */
+static int keep_process(struct robust_walk *walk, struct task_struct *p)
+{
+	struct task_struct *t;
+	int err, ret = 0;
+
+	for_each_thread(p, t) {
+		if (READ_ONCE(t->mm) != walk->reap->mm)
 			continue;
-		for_each_thread(p, t) {
-			addr = (unsigned long)READ_ONCE(t->robust_list);
-#ifdef CONFIG_COMPAT
-			if (!addr)
-				addr = (unsigned long)
-					READ_ONCE(t->compat_robust_list);
-#endif
-			if (!addr || READ_ONCE(t->mm) != reap->mm)
-				continue;
-			if (!budget-- || nr == IDLE_PAGES ||
-			    !oom_keep_has_room(&reap->keep))
-				return;
-			nr += keep_idle_head(reap, addr);
+		if (!walk->budget)
+			return -E2BIG;
+		walk->budget--;
+
+		fence_thread(t);
+		/* Read what it wrote before the interrupt */
+		smp_mb();
+		err = keep_thread(walk, t);
+		if (err && ret != -E2BIG)
+			ret = err;
+		if (--walk->batch <= 0 && !end_rcu_batch(walk, p, t))
+			return -ESTALE;
+	}
+	return ret;
+}
+
+static int keep_lists(struct robust_walk *walk, bool alone)
+{
+	struct task_struct *p;
+	int err, ret = 0;
+
+	walk->budget = LIST_BUDGET;
+	walk->batch = RCU_BATCH;
+	walk->nr_swapped = 0;
+	oom_keep_reset(&walk->reap->keep);
+
+	rcu_read_lock();
+	if (alone) {
+		ret = keep_process(walk, walk->reap->victim);
+		goto out;
+	}
+	for_each_process(p) {
+		if (!uses_mm(p, walk->reap->mm))
+			continue;
+		err = keep_process(walk, p);
+		if (err && ret != -E2BIG)
+			ret = err;
+		if (err == -ESTALE)
+			break;
+	}
+out:
+	rcu_read_unlock();
+	return ret == -ESTALE ? -EAGAIN : ret;
+}
+
+/* A page that is being read from a disk */
+struct fetch {
+	struct work_struct work;
+	swp_entry_t entry;
+	atomic_t busy;
+};
+
+/* A disk that does not answer can have all of them; then lists stay unread */
+static struct fetch fetches[MAX_FETCHES];
+
+static void do_fetch(struct work_struct *work)
+{
+	struct fetch *fetch = container_of(work, struct fetch, work);
+
+	swap_fetch(fetch->entry);
+	atomic_set_release(&fetch->busy, 0);
+}
+
+static void start_fetch(swp_entry_t entry)
+{
+	unsigned int i;
+
+	for (i = 0; i < MAX_FETCHES; i++) {
+		if (atomic_read(&fetches[i].busy) &&
+		    fetches[i].entry.val == entry.val)
+			return;
+	}
+	for (i = 0; i < MAX_FETCHES; i++) {
+		if (atomic_cmpxchg(&fetches[i].busy, 0, 1))
+			continue;
+		count_vm_event(OOM_REAPER_FUTEX_SWAPIN);
+		fetches[i].entry = entry;
+		INIT_WORK(&fetches[i].work, do_fetch);
+		queue_work(oom_reap_wq ?: system_unbound_wq, &fetches[i].work);
+		return;
+	}
+}
+
+/* Returns true if all have been read */
+static bool fetch_swapped(const struct robust_walk *walk)
+{
+	bool all = true;
+	unsigned int i;
+
+	for (i = 0; i < walk->nr_swapped; i++) {
+		if (swap_is_synchronous(walk->swapped[i])) {
+			count_vm_event(OOM_REAPER_FUTEX_SWAPIN);
+			all &= swap_fetch(walk->swapped[i]);
+		} else {
+			start_fetch(walk->swapped[i]);
+			all = false;
 		}
 	}
+	return all;
 }
 
 /**
  * oom_robust_keep() - keep what the robust futexes of an mm's threads need
- * @reap: the pass; what is found is added to its table of ranges to keep, and
- *	its @nr_kept says how much that is
+ * @reap: the pass; what is found is added to its table of ranges to keep
  *
  * Every process that uses the mm must have been sent SIGKILL or be exiting.
  *
  * Threads that are born meanwhile do not matter: copy_process() gives up when
- * SIGKILL is pending.  A thread that leaves exit_mm() meanwhile has done with
- * its list.  A kthread that borrows the mm has none.
+ * SIGKILL is pending.  A kthread that borrows the mm has no list.
+ *
+ * Nor does a shared mapping that is made meanwhile: its maker does not return to
+ * user mode, where it could use it, once SIGKILL is pending.
  *
  * Context: Process context; mmap_lock is held for read, or a reference to
- * mm_users.  Waits for other CPUs to take an interrupt, does not sleep.
- * Return: 0, or -EAGAIN if there is a list that cannot be followed to its end,
- * because a part of it is swapped out, say, or -E2BIG if there are more entries
- * than there is time for.  What could be read is in the table then.
+ * mm_users.  Waits for other CPUs to take an interrupt, and for swap devices
+ * that are memory.
+ * Return: 0, or -EAGAIN if a part of a list is not in memory yet, or -EIO if it
+ * cannot be read, or -E2BIG if there is more than may be kept or looked at.
+ * What could be read is in the table then.
  */
 int oom_robust_keep(struct oom_reap *reap)
 {
-	unsigned int budget = LIST_BUDGET;
-	struct task_struct *p, *t;
-	int err, ret = 0;
+	u64 until_ns = ktime_get_ns() + OOM_REAP_BURST_NS;
+	struct robust_walk walk = { .reap = reap };
+	struct task_struct *p;
+	bool alone;
+	int err;
 
 	rcu_read_lock();
-	for_each_process(p) {
-		if (!(p->flags & PF_KTHREAD) && process_shares_mm(p, reap->mm))
-			fence_process(p);
-	}
-	/* What the threads wrote before the interrupt is to be seen from here */
-	smp_mb();
-
-	for_each_process(p) {
-		if ((p->flags & PF_KTHREAD) || !process_shares_mm(p, reap->mm))
-			continue;
-		for_each_thread(p, t) {
-			if (READ_ONCE(t->mm) != reap->mm)
-				continue;
-			err = keep_thread(reap, t, &budget);
-			if (err && ret != -E2BIG)
-				ret = err;
+	alone = used_by_victim_alone(reap);
+	if (alone) {
+		wait_for_sigkill(reap->victim);
+	} else {
+		for_each_process(p) {
+			if (uses_mm(p, reap->mm))
+				wait_for_sigkill(p);
 		}
 	}
-	reap->nr_kept = oom_keep_pages(&reap->keep);
-	if (!ret || reap->ignore_unreadable)
-		keep_idle_heads(reap, budget);
 	rcu_read_unlock();
-	return ret;
+
+	oom_keep_reset(&reap->keep);
+	if (!has_shared_memory(reap))
+		return 0;
+
+	/* Each turn gets one entry further down a list that is in swap */
+	do {
+		err = keep_lists(&walk, alone);
+	} while (err && walk.nr_swapped && fetch_swapped(&walk) &&
+		 ktime_get_ns() < until_ns);
+	return err;
 }

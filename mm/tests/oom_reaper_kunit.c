@@ -4,6 +4,7 @@
  */
 #include <kunit/test.h>
 
+#include <linux/bitmap.h>
 #include <linux/kthread.h>
 #include <linux/mm_types.h>
 #include <linux/moduleparam.h>
@@ -34,7 +35,7 @@ static void expect_gap(struct kunit *test, const struct oom_keep *keep,
 	KUNIT_EXPECT_EQ(test, end, P(gap_to));
 }
 
-static void keep_rounds_out(struct kunit *test)
+static void keep_whole_pages(struct kunit *test)
 {
 	struct oom_keep keep;
 
@@ -44,11 +45,11 @@ static void keep_rounds_out(struct kunit *test)
 	/* A list head that straddles two pages */
 	oom_keep_add(&keep, P(21) - 8, P(21) + 16);
 	expect_range(test, &keep, 1, 20, 22);
-	KUNIT_EXPECT_EQ(test, oom_keep_pages(&keep), 3UL);
+	KUNIT_EXPECT_EQ(test, keep.nr_pages, 3UL);
 
 	/* Nothing, and less than nothing */
-	oom_keep_add(&keep, P(30), P(30));
-	oom_keep_add(&keep, P(31), P(30));
+	KUNIT_EXPECT_TRUE(test, oom_keep_add(&keep, P(30), P(30)));
+	KUNIT_EXPECT_TRUE(test, oom_keep_add(&keep, P(31), P(30)));
 	KUNIT_EXPECT_EQ(test, keep.nr, 2U);
 }
 
@@ -72,6 +73,7 @@ static void keep_merges(struct kunit *test)
 	oom_keep_add(&keep, P(1), P(20));
 	KUNIT_EXPECT_EQ(test, keep.nr, 1U);
 	expect_range(test, &keep, 0, 1, 20);
+	KUNIT_EXPECT_EQ(test, keep.nr_pages, 19UL);
 }
 
 static void keep_at_both_ends(struct kunit *test)
@@ -106,82 +108,85 @@ static void keep_gaps(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, oom_keep_gap(&keep, &start, &end));
 }
 
-/* However many come, none of them is lost, and not all of memory is kept */
-static void keep_overflow(struct kunit *test)
+/* What does not fit is refused, and what is in the table stays as it is */
+static void keep_has_room_for_so_many_ranges(struct kunit *test)
 {
-	const unsigned int max = 64, nr_added = 1000;
-	struct oom_keep_range *range;
-	struct rnd_state rnd;
-	struct oom_keep keep;
-	unsigned int i;
-
-	range = kunit_kcalloc(test, max, sizeof(*range), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, range);
-	oom_keep_init(&keep, range, max);
-
-	prandom_seed_state(&rnd, 1);
-	for (i = 0; i < nr_added; i++) {
-		unsigned long page = prandom_u32_state(&rnd) % 1000000;
-
-		oom_keep_add(&keep, P(page), P(page) + 1);
-		KUNIT_ASSERT_LE(test, keep.nr, max);
-	}
-
-	prandom_seed_state(&rnd, 1);
-	for (i = 0; i < nr_added; i++) {
-		unsigned long page = prandom_u32_state(&rnd) % 1000000;
-		unsigned long start = P(page), end = P(page + 1);
-
-		KUNIT_EXPECT_FALSE(test, oom_keep_gap(&keep, &start, &end));
-	}
-
-	for (i = 1; i < keep.nr; i++)
-		KUNIT_EXPECT_LT(test, range[i - 1].end, range[i].start);
-}
-
-/* Locks next to each other do not cost anything of what is far from them */
-static void keep_overflow_is_local(struct kunit *test)
-{
-	unsigned long start = P(1UL << 15), end = P(1UL << 16);
 	struct oom_keep keep;
 	unsigned int i;
 
 	oom_keep_init(&keep, NULL, 0);
-	for (i = 0; i < 64; i++)
-		oom_keep_add(&keep, P(2 * i), P(2 * i) + 8);
-	oom_keep_add(&keep, P(1UL << 20), P(1UL << 20) + 8);
+	for (i = 0; i < OOM_KEEP_INLINE; i++)
+		KUNIT_EXPECT_TRUE(test,
+				  oom_keep_add(&keep, P(2 * i), P(2 * i) + 1));
+	KUNIT_EXPECT_FALSE(test, oom_keep_add(&keep, P(100), P(100) + 1));
+	KUNIT_EXPECT_EQ(test, keep.nr, (unsigned int)OOM_KEEP_INLINE);
+	for (i = 0; i < OOM_KEEP_INLINE; i++)
+		expect_range(test, &keep, i, 2 * i, 2 * i + 1);
 
-	KUNIT_EXPECT_LE(test, oom_keep_pages(&keep), 512UL);
-	KUNIT_EXPECT_TRUE(test, oom_keep_gap(&keep, &start, &end));
-	KUNIT_EXPECT_EQ(test, start, P(1UL << 15));
-	KUNIT_EXPECT_EQ(test, end, P(1UL << 16));
+	/* A page between two of them makes one of the two */
+	KUNIT_EXPECT_TRUE(test, oom_keep_add(&keep, P(1), P(1) + 1));
+	KUNIT_EXPECT_TRUE(test, oom_keep_add(&keep, P(100), P(100) + 1));
+	KUNIT_EXPECT_FALSE(test, oom_keep_add(&keep, P(102), P(102) + 1));
 }
 
-/* There is room for as long as one page costs one page */
-static void keep_room(struct kunit *test)
+static void keep_has_room_for_so_many_pages(struct kunit *test)
 {
-	const unsigned int max = 64;
-	struct oom_keep_range *range;
 	struct oom_keep keep;
-	unsigned int i;
+
+	oom_keep_init(&keep, NULL, 0);
+	KUNIT_EXPECT_TRUE(test, oom_keep_add(&keep, P(1), P(OOM_KEEP_PAGES)));
+	KUNIT_EXPECT_TRUE(test, oom_keep_add(&keep, P(1), P(2)));
+	KUNIT_EXPECT_FALSE(test, oom_keep_add(&keep, P(1UL << 20),
+					      P((1UL << 20) + 2)));
+	KUNIT_EXPECT_EQ(test, keep.nr, 1U);
+	KUNIT_EXPECT_TRUE(test, oom_keep_add(&keep, P(1UL << 20),
+					     P((1UL << 20) + 1)));
+	KUNIT_EXPECT_EQ(test, keep.nr_pages, OOM_KEEP_PAGES);
+
+	oom_keep_reset(&keep);
+	KUNIT_EXPECT_TRUE(test, oom_keep_add(&keep, P(5), P(6)));
+	KUNIT_EXPECT_EQ(test, keep.nr_pages, 1UL);
+}
+
+/* The table against a bitmap, with ranges at random */
+static void keep_at_random(struct kunit *test)
+{
+	const unsigned int nr_pages = 512, max = 64;
+	struct oom_keep_range *range;
+	unsigned long *kept, *seen;
+	struct rnd_state rnd;
+	struct oom_keep keep;
+	unsigned int i, page;
 
 	range = kunit_kcalloc(test, max, sizeof(*range), GFP_KERNEL);
+	kept = kunit_kcalloc(test, BITS_TO_LONGS(nr_pages), sizeof(*kept),
+			     GFP_KERNEL);
+	seen = kunit_kcalloc(test, BITS_TO_LONGS(nr_pages), sizeof(*seen),
+			     GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, range);
+	KUNIT_ASSERT_NOT_NULL(test, kept);
+	KUNIT_ASSERT_NOT_NULL(test, seen);
 	oom_keep_init(&keep, range, max);
 
-	for (i = 0; i < max; i++) {
-		KUNIT_EXPECT_TRUE(test, oom_keep_has_room(&keep));
-		oom_keep_add(&keep, P(2 * i), P(2 * i) + 1);
-		KUNIT_EXPECT_EQ(test, oom_keep_pages(&keep), i + 1UL);
-	}
-	KUNIT_EXPECT_FALSE(test, oom_keep_has_room(&keep));
+	prandom_seed_state(&rnd, 1);
+	for (i = 0; i < 200; i++) {
+		unsigned int nr = 1 + prandom_u32_state(&rnd) % 3;
 
-	/* Rounded out, a page would be more than one */
-	oom_keep_add(&keep, P(2 * i), P(2 * i) + 1);
-	KUNIT_EXPECT_LT(test, keep.nr, max);
-	KUNIT_EXPECT_FALSE(test, oom_keep_has_room(&keep));
-	oom_keep_reset(&keep);
-	KUNIT_EXPECT_TRUE(test, oom_keep_has_room(&keep));
+		page = prandom_u32_state(&rnd) % (nr_pages - nr);
+		if (oom_keep_add(&keep, P(page), P(page + nr)))
+			bitmap_set(kept, page, nr);
+	}
+	for (page = 0; page < nr_pages; page++) {
+		unsigned long start = P(page), end = P(page + 1);
+
+		if (!oom_keep_gap(&keep, &start, &end))
+			__set_bit(page, seen);
+	}
+	KUNIT_EXPECT_TRUE(test, bitmap_equal(kept, seen, nr_pages));
+	KUNIT_EXPECT_EQ(test, keep.nr_pages,
+			(unsigned long)bitmap_weight(kept, nr_pages));
+	for (i = 1; i < keep.nr; i++)
+		KUNIT_EXPECT_LT(test, range[i - 1].end, range[i].start);
 }
 
 static void pause_schedule(struct kunit *test)
@@ -201,10 +206,9 @@ static void pause_schedule(struct kunit *test)
 
 static int nr_applied;
 
-static int count_apply(void)
+static void count_apply(void)
 {
 	nr_applied++;
-	return 0;
 }
 
 static void param_limits(struct kunit *test)
@@ -272,20 +276,12 @@ static int produce(void *data)
 /* Takes as the reaper does, and counts how often each has come */
 static unsigned int consume(struct handover_test *t)
 {
-	struct mm_struct *mm = oom_handover_peek(&t->handover);
-	unsigned int nr_taken = 0;
+	struct mm_struct *mm = oom_handover_take(&t->handover);
 
-	if (mm) {
-		mm->map_count++;
-		oom_handover_clear(&t->handover);
-		nr_taken++;
-	}
-	mm = oom_handover_take(&t->handover);
-	if (mm) {
-		mm->map_count++;
-		nr_taken++;
-	}
-	return nr_taken;
+	if (!mm)
+		return 0;
+	mm->map_count++;
+	return 1;
 }
 
 static void handover_loses_nothing(struct kunit *test)
@@ -348,28 +344,26 @@ static void handover_keeps_the_order(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, oom_handover_give(&handover, mm[i]), i > 0);
 	}
 
-	KUNIT_EXPECT_PTR_EQ(test, oom_handover_peek(&handover), mm[0]);
 	KUNIT_EXPECT_TRUE(test, oom_handover_waiting(&handover));
-	for (i = 1; i < ARRAY_SIZE(mm); i++)
+	for (i = 0; i < ARRAY_SIZE(mm); i++)
 		KUNIT_EXPECT_PTR_EQ(test, oom_handover_take(&handover), mm[i]);
 	KUNIT_EXPECT_NULL(test, oom_handover_take(&handover));
 	KUNIT_EXPECT_FALSE(test, oom_handover_waiting(&handover));
 
-	/* The slot is taken until it is cleared */
-	KUNIT_EXPECT_PTR_EQ(test, oom_handover_peek(&handover), mm[0]);
-	oom_handover_clear(&handover);
-	KUNIT_EXPECT_NULL(test, oom_handover_peek(&handover));
+	/* The slot is free again */
 	KUNIT_EXPECT_FALSE(test, oom_handover_give(&handover, mm[1]));
+	KUNIT_EXPECT_TRUE(test, oom_handover_waiting(&handover));
+	KUNIT_EXPECT_PTR_EQ(test, oom_handover_take(&handover), mm[1]);
 }
 
 static struct kunit_case oom_reaper_cases[] = {
-	KUNIT_CASE(keep_rounds_out),
+	KUNIT_CASE(keep_whole_pages),
 	KUNIT_CASE(keep_merges),
 	KUNIT_CASE(keep_at_both_ends),
 	KUNIT_CASE(keep_gaps),
-	KUNIT_CASE(keep_overflow),
-	KUNIT_CASE(keep_overflow_is_local),
-	KUNIT_CASE(keep_room),
+	KUNIT_CASE(keep_has_room_for_so_many_ranges),
+	KUNIT_CASE(keep_has_room_for_so_many_pages),
+	KUNIT_CASE(keep_at_random),
 	KUNIT_CASE(pause_schedule),
 	KUNIT_CASE(param_limits),
 	KUNIT_CASE(handover_loses_nothing),

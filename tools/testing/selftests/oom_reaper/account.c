@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -15,6 +16,7 @@
 
 #include "../kselftest_harness.h"
 #include "cgroup.h"
+#include "uffd.h"
 #include "scene.h"
 
 #define EVENTS	"oom:wake_reaper oom:start_task_reaping "		\
@@ -228,93 +230,6 @@ TEST_F(account, futex_kept)
 	EXPECT_GE(8, probe_field(line, "pages"));
 }
 
-#define HUGE_PAGES	512
-
-/* Shared with the victim */
-static struct {
-	struct robust_list_head *head;
-	long huge_kb;
-} *idle;
-
-/* A list with nothing on it, two pages into memory of its own */
-static int idle_list(struct victim *victim)
-{
-	long before = probe_meminfo_kb("AnonHugePages");
-	struct robust_list_head *head;
-	char *mem;
-
-	mem = victim_alloc(HUGE_PAGES * 4096, victim->huge);
-	if (!mem)
-		return -errno;
-	head = (void *)(mem + 2 * 4096);
-	head->list.next = &head->list;
-	head->futex_offset = sizeof(head->list);
-	head->list_op_pending = NULL;
-	idle->head = head;
-	idle->huge_kb = probe_meminfo_kb("AnonHugePages") - before;
-	return syscall(SYS_set_robust_list, head, sizeof(*head)) ? -errno : 0;
-}
-
-static void kill_idle(struct __test_metadata *_metadata,
-		      struct account *account)
-{
-	account->victim.body = idle_list;
-	idle = mmap(NULL, sizeof(*idle), PROT_READ | PROT_WRITE,
-		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, idle);
-	kill_it(_metadata, account, 1000);
-}
-
-/* What the victim has at @addr, 0 if it cannot be had */
-static unsigned long victim_word(struct victim *victim, unsigned long addr)
-{
-	unsigned long word = 0;
-	char path[32];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/mem", victim->pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || pread(fd, &word, sizeof(word), addr) != sizeof(word))
-		word = 0;
-	close(fd);
-	return word;
-}
-
-/* Its thread need not fault it in, to find that it holds no lock */
-TEST_F(account, idle_list_stays)
-{
-	struct account *account = &self->account;
-	unsigned long head;
-
-	kill_idle(_metadata, account);
-	head = (unsigned long)idle->head;
-	EXPECT_EQ(1, account->change[REAPED]);
-	EXPECT_EQ(head, victim_word(&account->victim, head));
-	/* The pages around it are gone, and nothing else has been said of it */
-	EXPECT_EQ(0, victim_word(&account->victim, head - 4096));
-	EXPECT_EQ(0, victim_word(&account->victim, head + 4096));
-	EXPECT_EQ(0, account->change[FUTEX_KEPT]);
-	EXPECT_EQ(0, probe_count(&account->trace, "futex_keep_reaping"));
-}
-
-/* It is not worth a huge page */
-TEST_F(account, guard_idle_list_in_huge_page)
-{
-	struct account *account = &self->account;
-	unsigned long head;
-
-	account->victim.huge = true;
-	kill_idle(_metadata, account);
-	if (idle->huge_kb < HUGE_PAGES * 4)
-		SKIP(return, "no huge pages of 2 MB");
-	head = (unsigned long)idle->head;
-	EXPECT_EQ(1, account->change[REAPED]);
-	/* What is shared is not reaped */
-	EXPECT_EQ(head, victim_word(&account->victim, (unsigned long)idle));
-	EXPECT_EQ(0, victim_word(&account->victim, head));
-	EXPECT_EQ(0, victim_word(&account->victim, head + 4096));
-}
-
 /* With no way to get at it: the log, the counter and the event say so */
 TEST_F(account, gave_up)
 {
@@ -339,6 +254,94 @@ TEST_F(account, gave_up)
 	EXPECT_EQ(3, probe_field(line, "attempts"));
 	EXPECT_TRUE(victim_given_up(&account->scene.log, pid));
 	EXPECT_FALSE(victim_reaped(&account->scene.log, pid, 0));
+}
+
+#define LOCKED_MB	4
+#define REFILLED_MB	1
+
+enum { UFFD };			/* flag: descriptor in the victim */
+
+/* At the same addresses in the victim as here */
+static char *refilled;
+
+static int lock_a_vma(struct victim *victim)
+{
+	/* With rights of its own, so that it is not merged with other memory */
+	char *mem = mmap(NULL, LOCKED_MB * PROBE_MB,
+			 PROT_READ | PROT_WRITE | PROT_EXEC,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = uffd_register(refilled, REFILLED_MB * PROBE_MB);
+
+	if (mem == MAP_FAILED || fd < 0)
+		return -errno;
+	memset(mem, 1, LOCKED_MB * PROBE_MB);
+	victim->locked = mem;
+	victim->shared->flag[UFFD] = fd;
+	return 0;
+}
+
+/* The number before @what in @line, -1 if that is not there */
+static long number_before(const char *line, const char *what)
+{
+	const char *at = line ? strstr(line, what) : NULL;
+
+	while (at && at > line && at[-1] >= '0' && at[-1] <= '9')
+		at--;
+	return at ? strtol(at, NULL, 10) : -1;
+}
+
+/*
+ * All of it but one VMA, and a page that comes back once, so that there are
+ * attempts between two that free something. The figures must be of one and the
+ * same number of attempts.
+ */
+TEST_F(account, gave_up_figures)
+{
+	struct account *account = &self->account;
+	struct victim *victim = &account->victim;
+	long attempts, freed, traced;
+	const char *line;
+	long before;
+	int fd;
+
+	if (!uffd_possible())
+		SKIP(return, "no userfaultfd");
+	refilled = mmap(NULL, REFILLED_MB * PROBE_MB, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, refilled);
+	/* The last of the pauses are long enough to get a page in */
+	ASSERT_EQ(0, probe_param_write("attempts", "10"));
+	victim->stuck = VICTIM_MMAP_WRITE;
+	victim->body = lock_a_vma;
+	ASSERT_EQ(0, victim_start(victim));
+	fd = uffd_take(victim->pid, victim->shared->flag[UFFD]);
+	ASSERT_LE(0, fd);
+	count_from_here(account);
+	before = probe_free_kb();
+	EXPECT_EQ(0, victim_sysrq());
+	EXPECT_LE(0, victim_memory_back(before, victim->mb, 2000));
+	probe_sleep_ms(20);
+	scene_print("refilled: %s", strerror(-uffd_page(fd, refilled)));
+	close(fd);
+	line = probe_find(&account->scene.log, 5000,
+			  "oom_reaper: unable to reap pid:%d (", victim->pid);
+	scene_print("%s", line ? line : "not given up");
+	ASSERT_NE(NULL, line);
+	count_until_here(account);
+	freed = number_before(line, "kB freed");
+	attempts = number_before(line, " attempts");
+	traced = probe_count(&account->trace, "start_task_reaping: pid=%d",
+			     victim->pid) +
+		 probe_count(&account->trace, "skip_task_reaping: pid=%d",
+			     victim->pid);
+	scene_print("%ld attempts traced, %ld kB freed in them", traced,
+		    traced_pages(&account->trace, victim->pid) * 4);
+	EXPECT_EQ(traced, attempts);
+	EXPECT_EQ(traced_pages(&account->trace, victim->pid) * 4, freed);
+	EXPECT_LE((long)victim->mb * 1024, freed);
+	EXPECT_EQ(0, account->change[REAPED]);
+	EXPECT_EQ(1, account->change[GAVE_UP]);
+	munmap(refilled, REFILLED_MB * PROBE_MB);
 }
 
 /*

@@ -24,6 +24,7 @@
 #define SPIN_PRIORITY	50	/* less than the reaper's */
 #define TEST_PRIORITY	60	/* the test has to see what happens */
 #define PRINTK		"/proc/sys/kernel/printk"
+#define RT_RUNTIME	"/proc/sys/kernel/sched_rt_runtime_us"
 
 #define POLITE_MS	200
 #define POLITE_TRIES	3
@@ -56,6 +57,8 @@ FIXTURE(busy)
 	pid_t spinner[MANY];
 	int nr_spinners;
 	pid_t squeezer;
+	char runtime[32];
+	char printk[64];
 };
 
 FIXTURE_SETUP(busy)
@@ -92,6 +95,10 @@ FIXTURE_TEARDOWN(busy)
 {
 	stop_spinners(self->spinner, self->nr_spinners);
 	set_fifo(0);
+	if (*self->runtime)
+		probe_write(RT_RUNTIME, self->runtime);
+	if (*self->printk)
+		probe_write(PRINTK, self->printk);
 	hold_release_all(&self->scene.hold);
 	victim_stop(&self->victim);
 	if (self->squeezer > 0)
@@ -189,27 +196,71 @@ TEST_F_TIMEOUT(busy, many_spinners, 60)
 	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
 }
 
-/* Ordinary tasks that have a CPU to themselves, and notice when they do not */
+/* Tasks that have a CPU to themselves, and notice when they do not */
 struct watch {
-	atomic_int on;
+	atomic_llong on_ns;		/* since then, 0: off */
 	atomic_llong worst_ns[MAX_CPUS];
+	atomic_int rounds[MAX_CPUS];	/* how often they have been on and off */
 };
 
-static pid_t start_watcher(struct watch *watch, int cpu)
+static long long note_wait(struct watch *watch, int cpu, long long last)
+{
+	long long now = probe_now_ns();
+
+	if (now - last > watch->worst_ns[cpu])
+		watch->worst_ns[cpu] = now - last;
+	return now;
+}
+
+static void watch_cpu(struct watch *watch, int cpu, int idle_us)
+{
+	long long last;
+
+	for (;;) {
+		/* From when it was told to, though it may be late itself */
+		while (!(last = watch->on_ns))
+			if (idle_us)
+				usleep(idle_us);
+		while (watch->on_ns)
+			last = note_wait(watch, cpu, last);
+		/* It may have been off the CPU when it was told to stop */
+		note_wait(watch, cpu, last);
+		watch->rounds[cpu]++;
+	}
+}
+
+static void watch_begin(struct watch *watch)
+{
+	memset(watch, 0, sizeof(*watch));
+	watch->on_ns = probe_now_ns();
+}
+
+/* Of the CPUs from @first to before @end */
+static void watch_end(struct watch *watch, int first, int end)
+{
+	long long all = probe_now_ns() - watch->on_ns;
+	int cpu;
+
+	watch->on_ns = 0;
+	for (cpu = first; cpu < end; cpu++)
+		if (!probe_wait(watch->rounds[cpu], 2000))
+			watch->worst_ns[cpu] = all;
+}
+
+static pid_t start_watcher(struct watch *watch, int cpu, int priority)
 {
 	pid_t pid = fork();
-	long long now, last;
 
 	if (pid)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	alarm(200);
 	run_on(cpu);
-	for (last = probe_now_ns();; last = now) {
-		now = probe_now_ns();
-		if (watch->on && now - last > watch->worst_ns[cpu])
-			watch->worst_ns[cpu] = now - last;
-	}
+	if (set_fifo(priority))
+		_exit(1);
+	/* A SCHED_FIFO task lets others run when there is nothing to watch */
+	watch_cpu(watch, cpu, priority ? 1000 : 0);
+	return 0;
 }
 
 static long worst_ms(struct watch *watch, int cpus)
@@ -243,19 +294,18 @@ static long kill_watched(struct __test_metadata *_metadata, struct scene *scene,
 	if (victim_start(&victim))
 		return -1;
 	for (cpu = 0; cpu < cpus; cpu++)
-		watcher[cpu] = start_watcher(watch, cpu);
+		watcher[cpu] = start_watcher(watch, cpu, 0);
 	set_fifo(TEST_PRIORITY);
 	/* What the host does to them by itself */
-	watch->on = 1;
+	watch_begin(watch);
 	probe_sleep_ms(CONTROL_MS);
-	watch->on = 0;
+	watch_end(watch, 0, cpus);
 	*control = worst_ms(watch, cpus);
-	memset(watch, 0, sizeof(*watch));
 	before = probe_free_kb();
-	watch->on = 1;
+	watch_begin(watch);
 	victim_sysrq();
 	back = victim_memory_back(before, mb, 20000);
-	watch->on = 0;
+	watch_end(watch, 0, cpus);
 	set_fifo(0);
 	stop_spinners(watcher, cpus);
 	worst = worst_ms(watch, cpus);
@@ -279,13 +329,12 @@ TEST_F_TIMEOUT(busy, guard_polite, 240)
 				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	long mb = probe_meminfo_kb("MemAvailable") / 1024 * 6 / 10;
 	long worst = -1, least = -1, control = 0, most_control = 0;
-	char before[64] = "";
 	int try;
 
 	ASSERT_NE(MAP_FAILED, watch);
 	mb = probe_env("OOM_REAPER_POLITE_MB", mb);
 	/* A serial console keeps its CPU for as long as the report takes */
-	probe_read(PRINTK, before, sizeof(before));
+	probe_read(PRINTK, self->printk, sizeof(self->printk));
 	probe_write(PRINTK, "1");
 	for (try = 0; try < POLITE_TRIES; try++) {
 		worst = kill_watched(_metadata, &self->scene, watch,
@@ -297,12 +346,142 @@ TEST_F_TIMEOUT(busy, guard_polite, 240)
 		if (least >= 0 && least < POLITE_MS)
 			break;
 	}
-	probe_write(PRINTK, before);
 	EXPECT_LE(0, least);
 	/* On a host that takes that much there is no telling who it was */
 	if (most_control < probe_limit(POLITE_MS))
 		most_control = probe_limit(POLITE_MS);
 	EXPECT_GT(most_control, least);
+	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+	munmap(watch, sizeof(*watch));
+}
+
+/*
+ * A SCHED_FIFO task of lower priority on the reaper's own CPU, which does not
+ * sleep: how long it has to wait at a time. The victim has memory that is used
+ * sparsely above memory that is full: what the reaper learns from the one about
+ * how much it can do at once must not make it slow in the other.
+ */
+#define SPARSE_AREA	0x10000000000UL
+#define SPARSE_SIZE	(64UL << 30)
+#define SPARSE_TRIES	8
+#define SPARSE_MS	60	/* three times what it claims */
+#define CLEAN_MS	30	/* what the host may take in a try that counts */
+
+static pid_t reaper_pid(void)
+{
+	char path[64], comm[32];
+	pid_t pid;
+
+	for (pid = 2; pid < 1000; pid++) {
+		snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+		if (probe_read(path, comm, sizeof(comm)) > 0 &&
+		    !strcmp(comm, "oom_reaper\n"))
+			return pid;
+	}
+	return -1;
+}
+
+static int map_sparse(struct victim *victim)
+{
+	size_t at, mb = *(long *)victim->arg;
+	/* The full part is within the largest step that there can be */
+	char *mem = mmap((void *)SPARSE_AREA, SPARSE_SIZE,
+			 PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
+			 MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (mem == MAP_FAILED)
+		return -errno;
+	madvise(mem, SPARSE_SIZE, MADV_NOHUGEPAGE);
+	for (at = 0; at < mb * PROBE_MB; at += 4096)
+		mem[at] = 1;
+	for (at = 1UL << 30; at < SPARSE_SIZE; at += 1UL << 30)
+		mem[at] = 1;
+	return 0;
+}
+
+static long kill_sparse(struct __test_metadata *_metadata, struct scene *scene,
+			struct watch *watch, int cpu, long mb, int try,
+			long *control)
+{
+	struct victim victim = {
+		.mb = 1, .stuck = VICTIM_READ, .hold = &scene->hold,
+		.file = try, .body = map_sparse, .arg = &mb,
+	};
+	pid_t watcher;
+	long before, worst;
+	int back;
+
+	memset(watch, 0, sizeof(*watch));
+	if (victim_start(&victim))
+		return -1;
+	run_on(!cpu);
+	watcher = start_watcher(watch, cpu, SPIN_PRIORITY);
+	set_fifo(TEST_PRIORITY);
+	watch_begin(watch);
+	probe_sleep_ms(500);
+	watch_end(watch, cpu, cpu + 1);
+	*control = watch->worst_ns[cpu] / 1000000;
+	probe_sleep_ms(50);
+	before = probe_free_kb();
+	watch_begin(watch);
+	victim_sysrq();
+	back = victim_memory_back(before, mb, 10000);
+	watch_end(watch, cpu, cpu + 1);
+	set_fifo(0);
+	stop_spinners(&watcher, 1);
+	worst = watch->worst_ns[cpu] / 1000000;
+	scene_print("%ld MB back after %d ms; the task waited up to %ld ms, up to %ld ms before",
+		    mb, back, worst, *control);
+	EXPECT_LE(0, back);
+	hold_release(&scene->hold, try);
+	EXPECT_TRUE(victim_gone(&victim, 5000));
+	victim_stop(&victim);
+	return worst;
+}
+
+TEST_F_TIMEOUT(busy, polite_sparse, 240)
+{
+	struct watch *watch = mmap(NULL, sizeof(*watch), PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	long mb = probe_meminfo_kb("MemAvailable") / 1024 * 6 / 10;
+	long worst, least = -1, control = 0;
+	pid_t reaper = reaper_pid();
+	cpu_set_t all, one;
+	int try;
+
+	ASSERT_NE(MAP_FAILED, watch);
+	if (self->cpus < 2)
+		SKIP(return, "needs two CPUs");
+	ASSERT_LT(0, reaper);
+	if (sched_getscheduler(reaper) != SCHED_FIFO)
+		SKIP(return, "an ordinary thread waits for this task");
+	mb = probe_env("OOM_REAPER_POLITE_MB", mb);
+	sched_getaffinity(reaper, sizeof(all), &all);
+	CPU_ZERO(&one);
+	CPU_SET(1, &one);
+	ASSERT_EQ(0, sched_setaffinity(reaper, sizeof(one), &one));
+	/* Throttled, the task would wait for nothing */
+	probe_read(RT_RUNTIME, self->runtime, sizeof(self->runtime));
+	probe_read(PRINTK, self->printk, sizeof(self->printk));
+	probe_write(RT_RUNTIME, "-1");
+	probe_write(PRINTK, "1");
+	for (try = 0; try < SPARSE_TRIES; try++) {
+		worst = kill_sparse(_metadata, &self->scene, watch, 1, mb, try,
+				    &control);
+		/* A host that takes a CPU away tells nothing of the reaper */
+		if (worst < 0 || control > probe_limit(CLEAN_MS))
+			continue;
+		if (least < 0 || worst < least)
+			least = worst;
+		if (least < probe_limit(SPARSE_MS))
+			break;
+	}
+	sched_setaffinity(reaper, sizeof(all), &all);
+	if (least < 0)
+		SKIP(return, "the host is too busy");
+	scene_print("%ld ms at best, the limit is %d ms", least,
+		    probe_limit(SPARSE_MS));
+	EXPECT_GT(probe_limit(SPARSE_MS), least);
 	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
 	munmap(watch, sizeof(*watch));
 }

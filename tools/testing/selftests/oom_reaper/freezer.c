@@ -7,6 +7,7 @@
  * What becomes of a victim that a control group has frozen: see stuck.c.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "../kselftest_harness.h"
@@ -153,6 +154,59 @@ TEST_F_TIMEOUT(freezer, guard_waits_for_victims, 60)
 	EXPECT_EQ(0, err);
 	EXPECT_NE(NULL, probe_find(&self->scene.log, 0,
 				   "OOM killer disabled"));
+}
+
+/* A thread that is stuck, and outlives the one that the OOM killer has marked */
+static void *stuck_thread(void *arg)
+{
+	struct victim *victim = arg;
+
+	hold_in_read(victim->hold, victim->file);
+	return NULL;
+}
+
+static int have_stuck_thread(struct victim *victim)
+{
+	static struct victim copy;
+	pthread_t thread;
+	int err;
+
+	copy = *victim;
+	err = pthread_create(&thread, NULL, stuck_thread, &copy);
+	if (!err && !hold_wait(victim->hold, victim->file, 1, 5000))
+		err = ETIMEDOUT;
+	return -err;
+}
+
+static bool main_thread_gone(pid_t pid)
+{
+	char path[64], text[512];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, pid);
+	return probe_read(path, text, sizeof(text)) <= 0 ||
+	       strstr(text, ") Z ") || strstr(text, ") X ");
+}
+
+/*
+ * Nobody is marked as a victim any more, but a thread of one is in the middle of
+ * something, and may go on with it once an image of the memory has been made.
+ */
+TEST_F_TIMEOUT(freezer, guard_waits_for_threads, 60)
+{
+	long ms;
+	int err;
+
+	self->victim.stuck = VICTIM_FREE;
+	self->victim.body = have_stuck_thread;
+	ASSERT_EQ(0, victim_start(&self->victim));
+	EXPECT_EQ(0, victim_sysrq());
+	EXPECT_TRUE(victim_reaped(&self->scene.log, self->victim.pid, 5000));
+	ASSERT_TRUE(probe_wait(main_thread_gone(self->victim.pid), 5000));
+	err = suspend(&ms);
+	scene_print("suspended with %d after %ld ms", err, ms);
+	EXPECT_EQ(-EBUSY, err);
+	let_go(_metadata, &self->scene, &self->victim);
+	EXPECT_TRUE(victim_killed(&self->victim));
 }
 
 /*

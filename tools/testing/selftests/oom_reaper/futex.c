@@ -23,92 +23,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "../kselftest_harness.h"
+#include "locks.h"
 #include "scene.h"
 #include "starve.h"
-#include "swap.h"
-
-/* No time is ever given: the one of the two that every kernel has */
-#ifdef SYS_futex_time64
-#define THE_FUTEX	SYS_futex_time64
-#else
-#define THE_FUTEX	SYS_futex
-#endif
-
-#define MAX_LOCKS	1000
-#define MAX_WAITERS	4
-#define WORDS_SIZE	(4 * PROBE_MB)
-
-/* Shared by victim, waiters and test */
-struct shared {
-	pthread_mutex_t mutex[MAX_LOCKS];
-	atomic_int told[MAX_WAITERS];	/* lock's errno + 1, 0: still waits */
-	char words[WORDS_SIZE];
-};
-
-struct locks {
-	struct scene scene;
-	struct shared *shared;
-	struct victim victim;
-	pid_t waiter[MAX_WAITERS];
-	int waiters;
-	/* Of lists that a test makes itself: how many words, and how far apart */
-	int words;
-	size_t stride;
-	bool starved;		/* on the CPU for that */
-	size_t nodes_at;	/* where in the victim's memory the nodes are */
-};
-
-static void init_mutexes(struct shared *shared, bool inherit)
-{
-	pthread_mutexattr_t attr;
-	int i;
-
-	pthread_mutexattr_init(&attr);
-	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-	if (inherit)
-		pthread_mutexattr_setprotocol(&attr, PTHREAD_PRIO_INHERIT);
-	for (i = 0; i < MAX_LOCKS; i++)
-		pthread_mutex_init(&shared->mutex[i], &attr);
-	pthread_mutexattr_destroy(&attr);
-}
-
-static int locks_start(struct locks *locks)
-{
-	memset(locks, 0, sizeof(*locks));
-	locks->shared = mmap(NULL, sizeof(*locks->shared),
-			     PROT_READ | PROT_WRITE,
-			     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (locks->shared == MAP_FAILED)
-		return -errno;
-	init_mutexes(locks->shared, false);
-	locks->victim.mb = SCENE_MB;
-	locks->victim.stuck = VICTIM_READ;
-	locks->victim.hold = &locks->scene.hold;
-	locks->victim.arg = locks;
-	locks->stride = 64;
-	locks->nodes_at = SCENE_MB / 2 * PROBE_MB;
-	return scene_start(&locks->scene);
-}
-
-static void locks_stop(struct locks *locks)
-{
-	int i;
-
-	if (locks->scene.hold.server)
-		hold_release_all(&locks->scene.hold);
-	victim_stop(&locks->victim);
-	for (i = 0; i < locks->waiters; i++) {
-		kill(locks->waiter[i], SIGKILL);
-		waitpid(locks->waiter[i], NULL, 0);
-	}
-	scene_stop(&locks->scene);
-	munmap(locks->shared, sizeof(*locks->shared));
-}
 
 FIXTURE(futex)
 {
@@ -127,58 +49,6 @@ FIXTURE_SETUP(futex)
 FIXTURE_TEARDOWN(futex)
 {
 	locks_stop(&self->locks);
-}
-
-static void wait_for_mutex(struct locks *locks, int number)
-{
-	atomic_int *told = &locks->shared->told[locks->waiters];
-	pid_t pid = fork();
-
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		*told = pthread_mutex_lock(&locks->shared->mutex[number]) + 1;
-		_exit(0);
-	}
-	locks->waiter[locks->waiters++] = pid;
-}
-
-static atomic_uint *word(struct locks *locks, int i)
-{
-	return (atomic_uint *)(locks->shared->words + i * locks->stride);
-}
-
-/* Sleeps until the owner of the word has died */
-static void wait_for_word(struct locks *locks, int number)
-{
-	atomic_int *told = &locks->shared->told[locks->waiters];
-	atomic_uint *futex = word(locks, number);
-	pid_t pid = fork();
-
-	if (!pid) {
-		unsigned int value;
-
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		do {
-			value = atomic_fetch_or(futex, FUTEX_WAITERS) |
-				FUTEX_WAITERS;
-			if (!(value & FUTEX_TID_MASK))
-				break;
-			syscall(THE_FUTEX, futex, FUTEX_WAIT, value, NULL);
-		} while (1);
-		*told = (value & FUTEX_OWNER_DIED ? EOWNERDEAD : 0) + 1;
-		_exit(0);
-	}
-	locks->waiter[locks->waiters++] = pid;
-}
-
-static bool all_told(struct locks *locks)
-{
-	int i;
-
-	for (i = 0; i < locks->waiters; i++)
-		if (!locks->shared->told[i])
-			return false;
-	return true;
 }
 
 /* Kill the victim, see its memory come back, and let it exit */
@@ -206,27 +76,13 @@ static void kill_and_release(struct __test_metadata *_metadata,
 
 static void waiters_told(struct __test_metadata *_metadata, struct locks *locks)
 {
-	int i, told = 0;
-
-	probe_wait(all_told(locks), 2000);
-	for (i = 0; i < locks->waiters; i++)
-		told += locks->shared->told[i] == EOWNERDEAD + 1;
-	scene_print("%d of %d waiters told that the owner died", told,
-		    locks->waiters);
-	EXPECT_EQ(locks->waiters, told);
+	EXPECT_EQ(locks->waiters, locks_told(locks));
 }
 
 /* Every word that the victim held carries the mark */
 static void words_marked(struct __test_metadata *_metadata, struct locks *locks)
 {
-	int i, lost = 0;
-
-	for (i = 0; i < locks->words; i++)
-		if (*word(locks, i) & FUTEX_TID_MASK ||
-		    !(*word(locks, i) & FUTEX_OWNER_DIED))
-			lost++;
-	scene_print("%d of %d locks lost", lost, locks->words);
-	EXPECT_EQ(0, lost);
+	EXPECT_EQ(0, locks_lost(locks));
 }
 
 static int lock_mutexes(struct locks *locks, int from, int to)
@@ -262,7 +118,7 @@ static bool library_locks_work(void)
 #ifdef SYS_futex
 	return syscall(SYS_futex, &futex, FUTEX_WAKE, 0, NULL) >= 0;
 #else
-	return syscall(THE_FUTEX, &futex, FUTEX_WAKE, 0, NULL) >= 0;
+	return syscall(LOCKS_SYS_FUTEX, &futex, FUTEX_WAKE, 0, NULL) >= 0;
 #endif
 }
 
@@ -281,7 +137,7 @@ TEST_F(futex, mutex)
 		SKIP(return, NO_LIBRARY_LOCKS);
 	locks->victim.body = hold_one;
 	ASSERT_EQ(0, victim_start(&locks->victim));
-	wait_for_mutex(locks, 0);
+	locks_wait_mutex(locks, 0);
 	kill_and_release(_metadata, locks, 1000);
 	waiters_told(_metadata, locks);
 }
@@ -295,7 +151,7 @@ TEST_F(futex, mutex_mmap_lock)
 	locks->victim.body = hold_one;
 	locks->victim.stuck = VICTIM_MMAP_WRITE;
 	ASSERT_EQ(0, victim_start(&locks->victim));
-	wait_for_mutex(locks, 0);
+	locks_wait_mutex(locks, 0);
 	kill_and_release(_metadata, locks, 1000);
 	waiters_told(_metadata, locks);
 }
@@ -315,10 +171,10 @@ TEST_F(futex, mutexes_pi)
 
 	if (!library_locks_work())
 		SKIP(return, NO_LIBRARY_LOCKS);
-	init_mutexes(locks->shared, true);
+	locks_init_mutexes(locks->shared, true);
 	locks->victim.body = hold_ten;
 	ASSERT_EQ(0, victim_start(&locks->victim));
-	wait_for_mutex(locks, 0);
+	locks_wait_mutex(locks, 0);
 	kill_and_release(_metadata, locks, 1000);
 	waiters_told(_metadata, locks);
 	mutexes_marked(_metadata, locks, 1, 10);
@@ -337,9 +193,9 @@ TEST_F(futex, mutexes_500)
 		SKIP(return, NO_LIBRARY_LOCKS);
 	locks->victim.body = hold_500;
 	ASSERT_EQ(0, victim_start(&locks->victim));
-	wait_for_mutex(locks, 0);
-	wait_for_mutex(locks, 250);
-	wait_for_mutex(locks, 499);
+	locks_wait_mutex(locks, 0);
+	locks_wait_mutex(locks, 250);
+	locks_wait_mutex(locks, 499);
 	kill_and_release(_metadata, locks, 1000);
 	waiters_told(_metadata, locks);
 	mutexes_marked(_metadata, locks, 1, 250);
@@ -364,7 +220,7 @@ static void *hold_and_read(void *arg)
 
 static int start_threads(struct victim *victim, int threads, int each)
 {
-	static struct thread thread[MAX_LOCKS];
+	static struct thread thread[LOCKS_MAX];
 	pthread_attr_t attr;
 	pthread_t id;
 	int i, err = 0;
@@ -396,8 +252,8 @@ TEST_F(futex, threads_20)
 		SKIP(return, NO_LIBRARY_LOCKS);
 	locks->victim.body = threads_20;
 	ASSERT_EQ(0, victim_start(&locks->victim));
-	wait_for_mutex(locks, 0);
-	wait_for_mutex(locks, 99);
+	locks_wait_mutex(locks, 0);
+	locks_wait_mutex(locks, 99);
 	kill_and_release(_metadata, locks, 1000);
 	waiters_told(_metadata, locks);
 	mutexes_marked(_metadata, locks, 1, 99);
@@ -416,8 +272,8 @@ TEST_F(futex, threads_1000)
 		SKIP(return, NO_LIBRARY_LOCKS);
 	locks->victim.body = threads_1000;
 	ASSERT_EQ(0, victim_start(&locks->victim));
-	wait_for_mutex(locks, 0);
-	wait_for_mutex(locks, 999);
+	locks_wait_mutex(locks, 0);
+	locks_wait_mutex(locks, 999);
 	kill_and_release(_metadata, locks, 1000);
 	waiters_told(_metadata, locks);
 	mutexes_marked(_metadata, locks, 1, 999);
@@ -426,61 +282,17 @@ TEST_F(futex, threads_1000)
 /*
  * Lists of our own making. Nodes and words lie apart from each other by the
  * one offset that a list has: the nodes in the victim's private memory, in the
- * middle of other data, the words in shared memory.
+ * middle of other data, the words in shared memory: see locks.h.
  */
-static struct robust_list *node(struct locks *locks, int i)
-{
-	return (void *)(locks->victim.mem + locks->nodes_at + i * locks->stride);
-}
-
-/* Close before the nodes: the list's head */
-static struct robust_list_head *head_of(struct locks *locks)
-{
-	return (void *)((char *)node(locks, 0) - locks->stride);
-}
-
-static int register_list(struct robust_list_head *head)
-{
-	return syscall(SYS_set_robust_list, head, sizeof(*head)) ? -errno : 0;
-}
-
-static void own(struct locks *locks, int i)
-{
-	*word(locks, i) = syscall(SYS_gettid);
-}
-
-static int make_list(struct locks *locks, struct robust_list_head *head)
-{
-	int i;
-
-	head->futex_offset = (char *)word(locks, 0) - (char *)node(locks, 0);
-	head->list_op_pending = NULL;
-	head->list.next = &head->list;
-	for (i = locks->words - 1; i >= 0; i--) {
-		own(locks, i);
-		node(locks, i)->next = head->list.next;
-		head->list.next = node(locks, i);
-	}
-	return register_list(head);
-}
-
-static int hold_words(struct victim *victim)
-{
-	struct locks *locks = victim->arg;
-
-	/* Here, in the victim, its memory is known */
-	return make_list(locks, head_of(locks));
-}
-
 TEST_F(futex, private_nodes)
 {
 	struct locks *locks = &self->locks;
 
 	locks->words = 500;
-	locks->victim.body = hold_words;
+	locks->victim.body = locks_hold_words;
 	ASSERT_EQ(0, victim_start(&locks->victim));
-	wait_for_word(locks, 0);
-	wait_for_word(locks, 499);
+	locks_wait_word(locks, 0);
+	locks_wait_word(locks, 499);
 	kill_and_release(_metadata, locks, 1000);
 	waiters_told(_metadata, locks);
 	words_marked(_metadata, locks);
@@ -494,28 +306,31 @@ TEST_F(futex, private_nodes_scattered)
 	locks->words = 500;
 	locks->stride = 8192;
 	locks->nodes_at = PROBE_MB;
-	locks->victim.body = hold_words;
+	locks->victim.body = locks_hold_words;
 	ASSERT_EQ(0, victim_start(&locks->victim));
-	wait_for_word(locks, 0);
-	wait_for_word(locks, 499);
+	locks_wait_word(locks, 0);
+	locks_wait_word(locks, 499);
 	kill_and_release(_metadata, locks, 1000);
 	waiters_told(_metadata, locks);
 	words_marked(_metadata, locks);
 }
 
-/* Node, head and word in the very last bytes of pages, or across two of them */
+/*
+ * Nodes in the very last bytes of pages, and the head across two pages on which
+ * there is nothing else: its first pointer is the last one of a page.
+ */
 TEST_F(futex, head_straddles_pages)
 {
 	struct locks *locks = &self->locks;
 
 	locks->words = 3;
 	locks->stride = 4096;
-	/* The head begins one pointer before a page ends */
 	locks->nodes_at = 16 * PROBE_MB - sizeof(void *);
-	locks->victim.body = hold_words;
+	locks->head_at = 8 * PROBE_MB - sizeof(void *);
+	locks->victim.body = locks_hold_words;
 	ASSERT_EQ(0, victim_start(&locks->victim));
-	wait_for_word(locks, 0);
-	wait_for_word(locks, 2);
+	locks_wait_word(locks, 0);
+	locks_wait_word(locks, 2);
 	kill_and_release(_metadata, locks, 1000);
 	waiters_told(_metadata, locks);
 	words_marked(_metadata, locks);
@@ -529,13 +344,13 @@ TEST_F(futex, nodes_in_huge_pages)
 	locks->words = 10;
 	locks->nodes_at = PROBE_MB;
 	locks->victim.huge = true;
-	locks->victim.body = hold_words;
+	locks->victim.body = locks_hold_words;
 	ASSERT_EQ(0, victim_start(&locks->victim));
 	huge_kb = probe_meminfo_kb("AnonHugePages") - huge_kb;
 	if (huge_kb < (long)locks->victim.mb * 1024 / 2)
 		SKIP(return, "no huge pages: only %ld kB", huge_kb);
-	wait_for_word(locks, 0);
-	wait_for_word(locks, 9);
+	locks_wait_word(locks, 0);
+	locks_wait_word(locks, 9);
 	kill_and_release(_metadata, locks, 1000);
 	waiters_told(_metadata, locks);
 	words_marked(_metadata, locks);
@@ -545,14 +360,14 @@ TEST_F(futex, nodes_in_huge_pages)
 static int hold_pending(struct victim *victim)
 {
 	struct locks *locks = victim->arg;
-	struct robust_list_head *head = head_of(locks);
+	struct robust_list_head *head = locks_head(locks);
 	int err, words = locks->words;
 
 	locks->words = 0;
-	err = make_list(locks, head);
+	err = locks_make_list(locks, head);
 	locks->words = words;
-	head->list_op_pending = node(locks, 0);
-	own(locks, 0);
+	head->list_op_pending = locks_node(locks, 0);
+	locks_own(locks, 0);
 	return err;
 }
 
@@ -563,7 +378,7 @@ TEST_F(futex, pending)
 	locks->words = 1;
 	locks->victim.body = hold_pending;
 	ASSERT_EQ(0, victim_start(&locks->victim));
-	wait_for_word(locks, 0);
+	locks_wait_word(locks, 0);
 	kill_and_release(_metadata, locks, 1000);
 	waiters_told(_metadata, locks);
 	words_marked(_metadata, locks);
@@ -578,7 +393,7 @@ static int gave_back(struct victim *victim)
 	struct locks *locks = victim->arg;
 	int err = hold_pending(victim);
 
-	*word(locks, 0) = 0;
+	*locks_word(locks, 0) = 0;
 	return err;
 }
 
@@ -589,7 +404,8 @@ static void wait_for_wake(struct locks *locks)
 
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (!syscall(THE_FUTEX, word(locks, 0), FUTEX_WAIT, 0, NULL))
+		if (!syscall(LOCKS_SYS_FUTEX, locks_word(locks, 0), FUTEX_WAIT,
+			     0, NULL))
 			*told = EOWNERDEAD + 1;
 		_exit(0);
 	}
@@ -609,94 +425,108 @@ TEST_F(futex, pending_unlock)
 }
 
 /*
- * What cannot be read without a fault cannot be kept. Reaping is put off, at
- * most for futex_grace_ms, until the victim has walked its list itself. The
- * two seconds that stock waits for everybody are as good here.
+ * As many nodes as a list may have, and memory all around each of them. What is
+ * kept for them must be no more than their own pages.
  */
-static int hold_swapped_head(struct victim *victim)
+#define FAR_NODES	2048		/* ROBUST_LIST_LIMIT */
+#define FAR_STRIDE	(4 * PROBE_MB)
+#define FAR_BYTES	32768		/* filled after each node */
+#define KEPT_MB		9		/* the nodes' pages and a little more */
+
+static int hold_far_apart(struct victim *victim)
 {
 	struct locks *locks = victim->arg;
-	int err = make_list(locks, head_of(locks));
+	size_t i, at;
+	char *mem;
 
-	if (err)
-		return err;
-	return swap_out(head_of(locks)) ? 0 : -EAGAIN;
+	mem = mmap(NULL, FAR_NODES * FAR_STRIDE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (mem == MAP_FAILED)
+		return -errno;
+	madvise(mem, FAR_NODES * FAR_STRIDE, MADV_NOHUGEPAGE);
+	for (i = 0; i < FAR_NODES; i++)
+		for (at = 0; at < FAR_BYTES; at += 4096)
+			mem[i * FAR_STRIDE + at] = 1;
+	/* The head is where the victim's memory is, which goes all but that */
+	locks->nodes_at = mem - victim->mem;
+	locks->head_at = PROBE_MB;
+	return locks_hold_words(victim);
 }
 
-TEST_F(futex, guard_head_swapped)
+static void little_kept(struct __test_metadata *_metadata, struct locks *locks)
+{
+	long rss;
+
+	victim_reaped(&locks->scene.log, locks->victim.pid, 1000);
+	rss = probe_status(locks->victim.pid, "RssAnon");
+	scene_print("%ld kB left of it", rss);
+	EXPECT_GE(KEPT_MB * 1024, rss);
+}
+
+TEST_F(futex, nodes_far_apart)
 {
 	struct locks *locks = &self->locks;
-	long waits = probe_vmstat("oom_reaper_futex_waits");
-	struct swap swap;
-	long before, kept;
-	int err, back;
+	size_t size = FAR_NODES * FAR_STRIDE;
+	long before;
 
-	err = swap_start(&swap, 64);
-	if (err == -ENODEV)
-		SKIP(return, "no zram");
-	ASSERT_EQ(0, err);
-	locks->words = 2;
-	locks->stride = 4096;
-	locks->victim.body = hold_swapped_head;
+	if (sizeof(size) == 4)
+		SKIP(return, "needs 16 GB of addresses");
+	locks->words_at = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+			       0);
+	ASSERT_NE(MAP_FAILED, locks->words_at);
+	locks->words = FAR_NODES;
+	locks->stride = FAR_STRIDE;
+	locks->victim.mb = 8;
+	locks->victim.body = hold_far_apart;
 	ASSERT_EQ(0, victim_start(&locks->victim));
-	wait_for_word(locks, 0);
-	wait_for_word(locks, 1);
-	probe_sleep_ms(100);
-
+	locks_wait_word(locks, 0);
+	locks_wait_word(locks, FAR_NODES - 1);
 	before = probe_free_kb();
-	EXPECT_EQ(0, victim_sysrq());
-	/* Nothing may go for as long as the list has not been walked */
-	probe_sleep_ms(500);
-	kept = locks->victim.mb - (probe_free_kb() - before) / 1024;
-	scene_print("%ld of %zu MB still there after 500 ms", kept,
-		    locks->victim.mb);
+	EXPECT_LE(0, scene_kill(&locks->scene,
+				FAR_NODES * (FAR_BYTES - 4096) / PROBE_MB,
+				1000));
+	/* Late as it is: see what comes of the locks when it is reaped */
+	victim_memory_back(before, FAR_NODES * FAR_BYTES / PROBE_MB / 2, 5000);
+	little_kept(_metadata, locks);
 	hold_release_all(&locks->scene.hold);
-	back = victim_memory_back(before, locks->victim.mb, 1000);
-	scene_print("back %d ms after it was let go", back);
-	EXPECT_LE(0, back);
-	EXPECT_TRUE(victim_gone(&locks->victim, 5000));
+	EXPECT_TRUE(victim_gone(&locks->victim, 10000));
 	waiters_told(_metadata, locks);
 	words_marked(_metadata, locks);
-	scene_print("oom_reaper_futex_waits %ld, before %ld",
-		    probe_vmstat("oom_reaper_futex_waits"), waits);
-	if (waits >= 0)
-		EXPECT_LT(waits, probe_vmstat("oom_reaper_futex_waits"));
-	EXPECT_TRUE(bystander_intact(&locks->scene.bystander));
-	victim_stop(&locks->victim);
-	swap_stop(&swap);
+	munmap(locks->words_at, size);
 }
 
-/* And when it never gets to that, its memory comes back after the grace time */
-TEST_F(futex, head_swapped_grace)
+/* A node in each huge page */
+TEST_F(futex, nodes_in_all_huge_pages)
 {
 	struct locks *locks = &self->locks;
-	struct probe_params params;
-	struct swap swap;
-	int err, back;
+	long before, huge_kb = probe_meminfo_kb("AnonHugePages");
+	size_t size = SCENE_MB * PROBE_MB;
 
-	if (probe_param("futex_grace_ms") < 0)
-		SKIP(return, "no parameter futex_grace_ms");
-	err = swap_start(&swap, 64);
-	if (err == -ENODEV)
-		SKIP(return, "no zram");
-	ASSERT_EQ(0, err);
-	probe_params_save(&params);
-	EXPECT_EQ(0, probe_param_write("futex_grace_ms", "500"));
-	locks->words = 1;
-	locks->victim.body = hold_swapped_head;
+	locks->words_at = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, locks->words_at);
+	locks->words = SCENE_MB / 2;
+	locks->stride = 2 * PROBE_MB;
+	locks->nodes_at = PROBE_MB;
+	locks->head_at = 64;
+	locks->victim.huge = true;
+	locks->victim.body = locks_hold_words;
 	ASSERT_EQ(0, victim_start(&locks->victim));
-	wait_for_word(locks, 0);
-	back = scene_kill(&locks->scene, locks->victim.mb, 2000);
-	EXPECT_LE(400, back);
-	EXPECT_TRUE(bystander_intact(&locks->scene.bystander));
+	huge_kb = probe_meminfo_kb("AnonHugePages") - huge_kb;
+	if (huge_kb < (long)locks->victim.mb * 1024 / 2)
+		SKIP(return, "no huge pages: only %ld kB", huge_kb);
+	locks_wait_word(locks, 0);
+	locks_wait_word(locks, locks->words - 1);
+	before = probe_free_kb();
+	EXPECT_LE(0, scene_kill(&locks->scene, SCENE_MB - KEPT_MB, 1000));
+	victim_memory_back(before, SCENE_MB / 2, 5000);
+	little_kept(_metadata, locks);
 	hold_release_all(&locks->scene.hold);
-	EXPECT_TRUE(victim_gone(&locks->victim, 5000));
-	/* The list was not known, but the page that it begins in was kept */
+	EXPECT_TRUE(victim_gone(&locks->victim, 10000));
 	waiters_told(_metadata, locks);
 	words_marked(_metadata, locks);
-	victim_stop(&locks->victim);
-	swap_stop(&swap);
-	probe_params_restore(&params);
+	munmap(locks->words_at, size);
 }
 
 /*
@@ -822,9 +652,9 @@ static void *bad_pointer(struct locks *locks)
 
 	switch (garbage) {
 	case GARBAGE_CYCLE:
-		return node(locks, 0);
+		return locks_node(locks, 0);
 	case GARBAGE_UNALIGNED:
-		return (char *)node(locks, 1) + 2;
+		return (char *)locks_node(locks, 1) + 2;
 	case GARBAGE_KERNEL:
 		/* The direct map, or the last page but one */
 		return (void *)(sizeof(void *) == 8 ?
@@ -841,7 +671,7 @@ static void *bad_pointer(struct locks *locks)
 		mprotect(page, 4096, PROT_NONE);
 		return page;
 	case GARBAGE_SHARED:
-		return locks->shared->words + WORDS_SIZE - 4096;
+		return locks->shared->words + LOCKS_WORDS_SIZE - 4096;
 	case GARBAGE_FILE:
 		fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 		return some_page(PROT_READ, MAP_PRIVATE, fd);
@@ -857,11 +687,11 @@ static void *bad_pointer(struct locks *locks)
 static int hold_garbage(struct victim *victim)
 {
 	struct locks *locks = victim->arg;
-	struct robust_list_head *head = head_of(locks);
+	struct robust_list_head *head = locks_head(locks);
 	int err;
 
 	locks->words = garbage == GARBAGE_LONG ? GARBAGE_NODES : 1;
-	err = make_list(locks, head);
+	err = locks_make_list(locks, head);
 	if (err)
 		return err;
 	switch (garbage) {
@@ -875,9 +705,9 @@ static int hold_garbage(struct victim *victim)
 		break;
 	case GARBAGE_HEAD:
 		garbage = GARBAGE_KERNEL;
-		return register_list(bad_pointer(locks));
+		return locks_register(bad_pointer(locks));
 	default:
-		node(locks, 0)->next = bad_pointer(locks);
+		locks_node(locks, 0)->next = bad_pointer(locks);
 	}
 	return 0;
 }
@@ -894,6 +724,164 @@ TEST_F(garbage, list)
 	words_marked(_metadata, locks);
 }
 
+/* Words in all kinds of memory that can be shared, nodes in private memory */
+enum place { PLACE_HUGETLB, PLACE_SYSV, PLACE_MEMFD };
+
+FIXTURE(word)
+{
+	struct locks locks;
+	char hugepages[32];
+	int shm;
+};
+
+FIXTURE_VARIANT(word)
+{
+	enum place place;
+};
+
+FIXTURE_VARIANT_ADD(word, hugetlb) {
+	.place = PLACE_HUGETLB,
+};
+
+FIXTURE_VARIANT_ADD(word, sysv) {
+	.place = PLACE_SYSV,
+};
+
+FIXTURE_VARIANT_ADD(word, memfd) {
+	.place = PLACE_MEMFD,
+};
+
+#define HUGEPAGES	"/proc/sys/vm/nr_hugepages"
+#define PLACE_SIZE	(2 * PROBE_MB)
+
+FIXTURE_SETUP(word)
+{
+	int err = locks_start(&self->locks);
+
+	self->shm = -1;
+	probe_read(HUGEPAGES, self->hugepages, sizeof(self->hugepages));
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+}
+
+FIXTURE_TEARDOWN(word)
+{
+	locks_stop(&self->locks);
+	if (self->shm >= 0)
+		shmctl(self->shm, IPC_RMID, NULL);
+	if (*self->hugepages)
+		probe_write(HUGEPAGES, self->hugepages);
+}
+
+static char *map_place(enum place place, int *shm)
+{
+	int flags = MAP_SHARED, fd = -1;
+	char *mem;
+
+	switch (place) {
+	case PLACE_HUGETLB:
+		probe_write(HUGEPAGES, "2");
+		flags |= MAP_ANONYMOUS | MAP_HUGETLB;
+		break;
+	case PLACE_MEMFD:
+		fd = memfd_create("oom_reaper", MFD_CLOEXEC);
+		if (fd < 0 || ftruncate(fd, PLACE_SIZE))
+			return MAP_FAILED;
+		break;
+	case PLACE_SYSV:
+		*shm = shmget(IPC_PRIVATE, PLACE_SIZE, IPC_CREAT | 0600);
+		return *shm < 0 ? MAP_FAILED : shmat(*shm, NULL, 0);
+	}
+	mem = mmap(NULL, PLACE_SIZE, PROT_READ | PROT_WRITE, flags, fd, 0);
+	if (fd >= 0)
+		close(fd);
+	return mem;
+}
+
+/*
+ * The test's own shared memory does not tell the reaper that there is somebody
+ * to wait for a lock: the victim has none of it, but the words.
+ */
+static int hold_words_only(struct victim *victim)
+{
+	struct locks *locks = victim->arg;
+	int err = locks_hold_words(victim);
+
+	if (err)
+		return err;
+	locks_unshare(victim, locks->words_at);
+	return 0;
+}
+
+TEST_F(word, in_shared_memory)
+{
+	struct locks *locks = &self->locks;
+
+	locks->words_at = map_place(variant->place, &self->shm);
+	if (locks->words_at == MAP_FAILED)
+		SKIP(return, "no such memory: %s", strerror(errno));
+	locks->words = 100;
+	locks->victim.body = hold_words_only;
+	ASSERT_EQ(0, victim_start(&locks->victim));
+	ASSERT_TRUE(hold_wait(&locks->scene.hold, 0, 1, 5000));
+	locks_wait_word(locks, 0);
+	locks_wait_word(locks, 99);
+	kill_and_release(_metadata, locks, 1000);
+	waiters_told(_metadata, locks);
+	words_marked(_metadata, locks);
+}
+
+/*
+ * The first node in shared memory, its word in private memory: nobody waits for
+ * that. But if it is not there the walk ends, and the lock behind it is lost.
+ * Three areas, as far from each other as a node from its word.
+ */
+#define AREA_SIZE	(4 * PROBE_MB)
+#define FIRST_AT	8192		/* on pages of their own, both */
+#define SECOND_AT	(2 * PROBE_MB)
+
+static char *areas;
+
+static int hold_across(struct victim *victim)
+{
+	static struct robust_list_head head;
+	struct robust_list *first = (void *)(areas + FIRST_AT);
+	struct robust_list *second = (void *)(areas + AREA_SIZE + SECOND_AT);
+	char *middle;
+
+	middle = mmap(areas + AREA_SIZE, AREA_SIZE, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	if (middle == MAP_FAILED)
+		return -errno;
+	memset(middle, 0, AREA_SIZE);
+	head.futex_offset = AREA_SIZE;
+	head.list.next = first;
+	first->next = second;
+	second->next = &head.list;
+	*(atomic_uint *)((char *)first + AREA_SIZE) = syscall(SYS_gettid);
+	*(atomic_uint *)((char *)second + AREA_SIZE) = syscall(SYS_gettid);
+	return locks_register(&head);
+}
+
+TEST_F(futex, private_word)
+{
+	struct locks *locks = &self->locks;
+
+	areas = mmap(NULL, 3 * AREA_SIZE, PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, areas);
+	locks->words = 1;
+	locks->words_at = areas + 2 * AREA_SIZE + SECOND_AT;
+	locks->victim.body = hold_across;
+	ASSERT_EQ(0, victim_start(&locks->victim));
+	locks_wait_word(locks, 0);
+	kill_and_release(_metadata, locks, 1000);
+	waiters_told(_metadata, locks);
+	words_marked(_metadata, locks);
+	munmap(areas, 3 * AREA_SIZE);
+}
+
 /*
  * Killed at any moment of locking and unlocking. A thread that is still in
  * user mode on another CPU when the reaper starts must not be able to take a
@@ -902,9 +890,9 @@ TEST_F(garbage, list)
 static void lock_and_unlock(struct victim *victim)
 {
 	struct locks *locks = victim->arg;
-	struct robust_list_head *head = head_of(locks);
-	struct robust_list *entry = node(locks, 0);
-	atomic_uint *futex = word(locks, 0);
+	struct robust_list_head *head = locks_head(locks);
+	struct robust_list *entry = locks_node(locks, 0);
+	atomic_uint *futex = locks_word(locks, 0);
 	unsigned int tid = syscall(SYS_gettid);
 
 	/* The order in which user space must do it: see robust-futexes.rst */
@@ -938,7 +926,7 @@ static int start_locking(struct victim *victim)
 	int err, words = locks->words;
 
 	locks->words = 0;
-	err = make_list(locks, head_of(locks));
+	err = locks_make_list(locks, locks_head(locks));
 	locks->words = words;
 	if (err)
 		return err;
@@ -981,7 +969,7 @@ static void kill_in_loop(struct __test_metadata *_metadata, struct locks *locks,
 	for (i = 0; i < kills && !bad; i++) {
 		struct victim *victim = &locks->victim;
 
-		*word(locks, 0) = 0;
+		*locks_word(locks, 0) = 0;
 		ASSERT_EQ(0, victim_start(victim));
 		/* Somewhere else in the loop each time */
 		usleep(rand() % 300);
@@ -991,8 +979,8 @@ static void kill_in_loop(struct __test_metadata *_metadata, struct locks *locks,
 			victim_sysrq();
 		if (!victim_gone(victim, 10000) || !victim_killed(victim))
 			bad++;
-		lost += !!(*word(locks, 0) & FUTEX_TID_MASK);
-		marked += !!(*word(locks, 0) & FUTEX_OWNER_DIED);
+		lost += !!(*locks_word(locks, 0) & FUTEX_TID_MASK);
+		marked += !!(*locks_word(locks, 0) & FUTEX_OWNER_DIED);
 		victim_stop(victim);
 	}
 	scene_print("%d killed, %d of them with the lock, %d locks lost", i,
@@ -1039,7 +1027,7 @@ TEST_F_TIMEOUT(futex, tight_loop_starved, 3600)
 		struct starve starve;
 		long before;
 
-		*word(locks, 0) = 0;
+		*locks_word(locks, 0) = 0;
 		ASSERT_EQ(0, starve_start(&starve));
 		ASSERT_EQ(0, victim_start(victim));
 		before = probe_free_kb();
@@ -1049,8 +1037,8 @@ TEST_F_TIMEOUT(futex, tight_loop_starved, 3600)
 					 STARVE_MS) < 0;
 		starve_stop(&starve);
 		EXPECT_TRUE(victim_gone(victim, 10000));
-		lost += !!(*word(locks, 0) & FUTEX_TID_MASK);
-		marked += !!(*word(locks, 0) & FUTEX_OWNER_DIED);
+		lost += !!(*locks_word(locks, 0) & FUTEX_TID_MASK);
+		marked += !!(*locks_word(locks, 0) & FUTEX_OWNER_DIED);
 		victim_stop(victim);
 	}
 	scene_print("%d killed, %d late, %d with the lock, %d locks lost", n,

@@ -29,7 +29,7 @@
 #define FOPEN_NOFLUSH	0x20
 #endif
 
-#define FILE_SIZE	65536
+#define FILE_SIZE	HOLD_CHUNK
 #define MAX_HELD	4096
 
 /* What a file does; the kind is the first part of its name and of its inode */
@@ -39,6 +39,7 @@ enum kind {
 	KIND_FAULT,		/* READ is held, through the page cache */
 	KIND_FAULT_LOCKED,	/* the same, but the first READ fails */
 	KIND_CORE,		/* there once it is created, WRITE is held */
+	KIND_DISK,		/* direct I/O, keeps what is written to it */
 	NR_KINDS
 };
 
@@ -48,7 +49,10 @@ struct hold_shared {
 		atomic_int released;
 		atomic_int failed;
 		atomic_int created;
+		atomic_int written[HOLD_PAGES];	/* first byte + 1 */
 	} file[HOLD_FILES];
+	atomic_int disk_ms;
+	atomic_bool disk_fails;
 };
 
 struct request {
@@ -63,6 +67,8 @@ static struct request held[MAX_HELD];
 static int nr_held;
 static char in[FUSE_MIN_READ_BUFFER + FILE_SIZE * 4];
 static char zeroes[FILE_SIZE];
+static char *disk;
+static size_t disk_size;
 
 static __u64 node_of(int kind, int file)
 {
@@ -152,7 +158,11 @@ static void fill_attr(struct fuse_attr *attr, __u64 node)
 		return;
 	}
 	attr->mode = S_IFREG | 0600;
-	attr->size = kind_of(node) == KIND_CORE ? 0 : FILE_SIZE;
+	attr->size = FILE_SIZE;
+	if (kind_of(node) == KIND_CORE)
+		attr->size = 0;
+	else if (kind_of(node) == KIND_DISK)
+		attr->size = disk_size;
 	attr->blocks = attr->size / 512;
 }
 
@@ -179,7 +189,7 @@ static __u32 open_flags(__u64 node, __u32 flags)
 {
 	int kind = kind_of(node);
 
-	if (kind == KIND_READ ||
+	if (kind == KIND_READ || kind == KIND_DISK ||
 	    (kind == KIND_WRITE && (flags & O_ACCMODE) == O_RDONLY))
 		return FOPEN_DIRECT_IO | FOPEN_NOFLUSH;
 	return FOPEN_KEEP_CACHE | FOPEN_NOFLUSH;
@@ -240,12 +250,32 @@ static void serve_create(struct hold_shared *shared, int dev, __u64 unique,
 	reply(dev, unique, 0, &out, sizeof(out));
 }
 
+static bool on_disk(__u64 offset, __u32 size)
+{
+	return offset <= disk_size && size <= disk_size - offset;
+}
+
+static void read_disk(struct hold_shared *shared, int dev, __u64 unique,
+		      const struct fuse_read_in *arg)
+{
+	if (shared->disk_ms)
+		probe_sleep_ms(shared->disk_ms);
+	if (shared->disk_fails || !on_disk(arg->offset, arg->size))
+		reply(dev, unique, -EIO, NULL, 0);
+	else
+		reply(dev, unique, 0, disk + arg->offset, arg->size);
+}
+
 static void serve_read(struct hold_shared *shared, int dev, __u64 unique,
 		       __u64 node, const struct fuse_read_in *arg)
 {
 	struct request req = { unique, FUSE_READ, arg->size, file_of(node) };
 	int kind = kind_of(node);
 
+	if (kind == KIND_DISK) {
+		read_disk(shared, dev, unique, arg);
+		return;
+	}
 	/*
 	 * A page fault drops mmap_lock to read, and comes back to see what it
 	 * got. When the first READ has failed it reads a second time, and then
@@ -266,7 +296,24 @@ static void serve_write(struct hold_shared *shared, int dev, __u64 unique,
 			__u64 node, const struct fuse_write_in *arg)
 {
 	struct request req = { unique, FUSE_WRITE, arg->size, file_of(node) };
+	const unsigned char *data = (const void *)(arg + 1);
+	__u32 at;
 
+	if (kind_of(node) == KIND_DISK) {
+		if (on_disk(arg->offset, arg->size)) {
+			memcpy(disk + arg->offset, arg + 1, arg->size);
+			answer(dev, &req);
+		} else {
+			reply(dev, unique, -EIO, NULL, 0);
+		}
+		return;
+	}
+	for (at = 0; at < arg->size; at += 4096) {
+		__u64 page = (arg->offset + at) / 4096;
+
+		if (page < HOLD_PAGES)
+			shared->file[req.file].written[page] = data[at] + 1;
+	}
 	hold_or_answer(shared, dev, &req);
 }
 
@@ -311,6 +358,7 @@ static void serve_one(struct hold_shared *shared, int dev)
 	case FUSE_WRITE:
 		serve_write(shared, dev, head->unique, head->nodeid, arg);
 		break;
+	case FUSE_FSYNC:
 	case FUSE_RELEASE:
 	case FUSE_RELEASEDIR:
 	case FUSE_UNLINK:
@@ -335,6 +383,8 @@ static void serve(struct hold *hold, int dev)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NAME, "hold_server");
+	disk = hold->disk;
+	disk_size = hold->disk_size;
 	/* Best effort: the server must get its turn among spinners and hogs */
 	mlockall(MCL_CURRENT | MCL_FUTURE);
 	sched_setscheduler(0, SCHED_FIFO, &param);
@@ -372,6 +422,11 @@ static void lift_dirty_limit(struct hold *hold)
 
 int hold_start(struct hold *hold)
 {
+	return hold_start_disk(hold, 0);
+}
+
+int hold_start_disk(struct hold *hold, size_t mb)
+{
 	char options[128];
 	int dev, err;
 
@@ -384,8 +439,14 @@ int hold_start(struct hold *hold)
 	hold->shared = mmap(NULL, sizeof(*hold->shared), PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	hold->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (mb) {
+		hold->disk_size = mb * PROBE_MB;
+		hold->disk = mmap(NULL, hold->disk_size, PROT_READ | PROT_WRITE,
+				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	}
 	snprintf(hold->dir, sizeof(hold->dir), "/tmp/oom_reaper.XXXXXX");
-	if (hold->shared == MAP_FAILED || hold->kick < 0)
+	if (hold->shared == MAP_FAILED || hold->disk == MAP_FAILED ||
+	    hold->kick < 0)
 		goto fail;
 	mkdir("/tmp", 01777);
 	if (!mkdtemp(hold->dir)) {
@@ -430,6 +491,8 @@ void hold_stop(struct hold *hold)
 		close(hold->kick);
 	if (hold->shared && hold->shared != MAP_FAILED)
 		munmap(hold->shared, sizeof(*hold->shared));
+	if (hold->disk && hold->disk != MAP_FAILED)
+		munmap(hold->disk, hold->disk_size);
 	memset(hold, 0, sizeof(*hold));
 	hold->kick = -1;
 }
@@ -468,7 +531,7 @@ static int open_file(struct hold *hold, int kind, int file, int flags)
 	int fd;
 
 	name_of(hold, kind, file, path, sizeof(path));
-	fd = open(path, flags | O_CLOEXEC);
+	fd = open(path, flags | O_CLOEXEC, 0600);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -485,7 +548,45 @@ int hold_in_read(struct hold *hold, int file)
 	return err;
 }
 
-int hold_in_mmap(struct hold *hold, int file)
+/*
+ * A task that has been killed withdraws a request that the server has not read
+ * yet: to get the rest of a write() the server has to come in between. On the
+ * same CPU it does, as it is woken before the task waits.
+ */
+static void run_beside_server(struct hold *hold)
+{
+	int cpu = sched_getcpu();
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu < 0 ? 0 : cpu, &cpus);
+	if (sched_setaffinity(hold->server, sizeof(cpus), &cpus) ||
+	    sched_setaffinity(0, sizeof(cpus), &cpus))
+		perror("hold: sched_setaffinity");
+}
+
+int hold_in_write(struct hold *hold, int file, const void *next, size_t len)
+{
+	struct iovec iov[2] = {
+		{ zeroes, HOLD_CHUNK }, { (void *)next, len },
+	};
+	int fd = open_file(hold, KIND_CORE, file, O_WRONLY | O_CREAT);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	run_beside_server(hold);
+	err = writev(fd, iov, 2) < 0 ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+int hold_written(struct hold *hold, int file, int page)
+{
+	return hold->shared->file[file].written[page] - 1;
+}
+
+static int stuck_in_mmap(struct hold *hold, int file, char *at)
 {
 	int cached = open_file(hold, KIND_WRITE, file, O_RDWR);
 	int direct = open_file(hold, KIND_WRITE, file, O_RDONLY);
@@ -501,7 +602,8 @@ int hold_in_mmap(struct hold *hold, int file)
 	 * fuse_file_mmap() of a direct I/O file throws the cached pages out,
 	 * writes the dirty one back first and waits for the server.
 	 */
-	other = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, direct, 0);
+	other = mmap(at, 4096, PROT_READ, MAP_PRIVATE | (at ? MAP_FIXED : 0),
+		     direct, 0);
 	if (other == MAP_FAILED)
 		return -errno;
 	munmap(other, 4096);
@@ -509,6 +611,16 @@ int hold_in_mmap(struct hold *hold, int file)
 	close(cached);
 	close(direct);
 	return 0;
+}
+
+int hold_in_mmap(struct hold *hold, int file)
+{
+	return stuck_in_mmap(hold, file, NULL);
+}
+
+int hold_in_mmap_over(struct hold *hold, int file, char *page)
+{
+	return stuck_in_mmap(hold, file, page);
 }
 
 atomic_int *hold_word(struct hold *hold, int file, bool locked)
@@ -559,4 +671,15 @@ int hold_aio(struct hold *hold, int file)
 void hold_core_path(struct hold *hold, int file, char *path, size_t size)
 {
 	name_of(hold, KIND_CORE, file, path, size);
+}
+
+void hold_disk_path(struct hold *hold, char *path, size_t size)
+{
+	name_of(hold, KIND_DISK, 0, path, size);
+}
+
+void hold_disk_reads(struct hold *hold, int ms, bool fails)
+{
+	hold->shared->disk_ms = ms;
+	hold->shared->disk_fails = fails;
 }

@@ -11,16 +11,19 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "../kselftest_harness.h"
 #include "scene.h"
+#include "swap.h"
 
 struct daemon {
 	struct scene scene;
 	struct victim victim;
 	int pidfd;
+	struct swap swap;
 };
 
 FIXTURE(mrelease)
@@ -39,6 +42,7 @@ FIXTURE_SETUP(mrelease)
 	daemon->victim.mb = SCENE_MB;
 	daemon->victim.hold = &daemon->scene.hold;
 	daemon->pidfd = -1;
+	daemon->swap.number = -1;
 }
 
 FIXTURE_TEARDOWN(mrelease)
@@ -51,6 +55,7 @@ FIXTURE_TEARDOWN(mrelease)
 	}
 	if (daemon->pidfd >= 0)
 		close(daemon->pidfd);
+	swap_stop(&daemon->swap);
 	scene_stop(&daemon->scene);
 }
 
@@ -220,6 +225,38 @@ TEST_F(mrelease, robust_mutex)
 	waitpid(waiter, NULL, 0);
 }
 
+#define SWAPPED_MB	96
+
+/* An app that nobody has used for an hour: of its memory some kilobytes are left */
+TEST_F(mrelease, guard_swapped_out)
+{
+	struct daemon *daemon = &self->daemon;
+	struct call call = { 0 };
+	long before, back_kb, swap_kb;
+	int err;
+
+	err = swap_start(&daemon->swap, SWAPPED_MB + 16);
+	if (err == -ENODEV)
+		SKIP(return, "no zram");
+	ASSERT_EQ(0, err);
+	daemon->victim.mb = SWAPPED_MB;
+	daemon->victim.stuck = VICTIM_READ;
+	ASSERT_EQ(0, victim_start(&daemon->victim));
+	ASSERT_TRUE(swap_out_process(daemon->victim.pid, 512));
+	swap_kb = probe_status(daemon->victim.pid, "VmSwap");
+	scene_print("%ld kB swapped out, %ld kB in memory", swap_kb,
+		    probe_status(daemon->victim.pid, "RssAnon"));
+	before = probe_meminfo_kb("SwapFree");
+	kill_and_call(_metadata, daemon, &call);
+	EXPECT_EQ(0, call.result);
+	probe_wait(probe_meminfo_kb("SwapFree") - before > swap_kb * 9 / 10,
+		   1000);
+	back_kb = probe_meminfo_kb("SwapFree") - before;
+	scene_print("%ld of %ld kB of swap space back", back_kb, swap_kb);
+	EXPECT_LT(swap_kb * 9 / 10, back_kb);
+	release(_metadata, daemon, &call);
+}
+
 TEST_F(mrelease, guard_errors)
 {
 	struct daemon *daemon = &self->daemon;
@@ -256,6 +293,76 @@ TEST_F(mrelease, guard_zombie)
 	ASSERT_EQ(0, waitid(P_PID, daemon->victim.pid, &info,
 			    WEXITED | WNOWAIT));
 	EXPECT_EQ(-ESRCH, mrelease(daemon->pidfd, 0));
+}
+
+#define LOOP_THREADS	500
+#define LOOP_MS		2000
+#define LOOPERS		2
+
+/* A task that sleeps for a millisecond, over and over. Return: the worst ms */
+static long worst_sleep_ms(int ms)
+{
+	long long from = probe_now_ns(), last = from, now = from, worst = 0;
+
+	while (now - from < ms * 1000000LL) {
+		probe_sleep_ms(1);
+		now = probe_now_ns();
+		if (now - last > worst)
+			worst = now - last;
+		last = now;
+	}
+	return worst / 1000000;
+}
+
+static pid_t start_looper(int pidfd, atomic_int *calls)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (setgid(65534) || setuid(65534))
+		_exit(1);
+	for (;;) {
+		mrelease(pidfd, 0);
+		++*calls;
+	}
+}
+
+/*
+ * Anybody may call it, as often as he likes, for a child of his that does not
+ * go: a process of many threads, each with a list to look at.
+ */
+TEST_F_TIMEOUT(mrelease, guard_unprivileged_loop, 120)
+{
+	struct daemon *daemon = &self->daemon;
+	atomic_int *calls = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t looper[LOOPERS];
+	long worst, control;
+	int i;
+
+	ASSERT_NE(MAP_FAILED, (void *)calls);
+	daemon->victim.stuck = VICTIM_READ;
+	daemon->victim.threads = LOOP_THREADS;
+	ASSERT_EQ(0, victim_start(&daemon->victim));
+	daemon->pidfd = pidfd_of(daemon->victim.pid);
+	control = worst_sleep_ms(LOOP_MS);
+	kill(daemon->victim.pid, SIGKILL);
+	for (i = 0; i < LOOPERS; i++)
+		looper[i] = start_looper(daemon->pidfd, calls);
+	worst = worst_sleep_ms(LOOP_MS);
+	for (i = 0; i < LOOPERS; i++) {
+		kill(looper[i], SIGKILL);
+		waitpid(looper[i], NULL, 0);
+	}
+	scene_print("%d calls; a sleep of 1 ms took up to %ld ms, %ld ms before",
+		    *calls, worst, control);
+	EXPECT_LT(0, *calls);
+	EXPECT_GT(2 * control + probe_limit(200), worst);
+	EXPECT_TRUE(bystander_intact(&daemon->scene.bystander));
+	EXPECT_EQ(NULL, probe_complaint(&daemon->scene.log));
+	munmap((void *)calls, 4096);
 }
 
 /* What another process, which nobody has killed, uses as well stays */

@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -197,6 +198,14 @@ long probe_vmstat(const char *name)
 	return number_in("/proc/vmstat", name, ' ');
 }
 
+int probe_byte(int pid, const void *addr)
+{
+	unsigned char byte;
+	struct iovec local = { &byte, 1 }, remote = { (void *)addr, 1 };
+
+	return process_vm_readv(pid, &local, 1, &remote, 1, 0) == 1 ? byte : -1;
+}
+
 long probe_status(int pid, const char *name)
 {
 	char path[64];
@@ -227,7 +236,7 @@ int probe_param_write(const char *name, const char *value)
 
 static const char * const param_names[] = {
 	"enabled", "attempts", "interval_ms", "delay_ms", "futex_grace_ms",
-	"vma_locks", "priority", "threads", "victim_timeout_ms",
+	"vma_locks", "priority", "victim_timeout_ms",
 };
 
 #define NR_PARAMS	(sizeof(param_names) / sizeof(*param_names))

@@ -68,6 +68,9 @@ long probe_meminfo_kb(const char *name);
 /* Return: the counter, -1 if this kernel has none of that name */
 long probe_vmstat(const char *name);
 
+/* The byte at @addr of the process @pid, -1 if it cannot be read */
+int probe_byte(int pid, const void *addr);
+
 /* The figure after @name in /proc/@pid/status, -1 if there is none */
 long probe_status(int pid, const char *name);
 

@@ -15,10 +15,14 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "../kselftest_harness.h"
+#include "uffd.h"
 #include "scene.h"
 #include "starve.h"
 
@@ -322,10 +326,28 @@ TEST_F_TIMEOUT(race, guard_moving, 600)
 }
 
 /* The others */
+#define THP		"/sys/kernel/mm/transparent_hugepage/"
+#define KHUGEPAGED	THP "khugepaged/"
+
+/* What a test makes khugepaged do */
+static const struct setting {
+	const char *path;
+	const char *value;
+} busy_khugepaged[] = {
+	{ KHUGEPAGED "scan_sleep_millisecs", "0" },
+	{ KHUGEPAGED "alloc_sleep_millisecs", "0" },
+	{ KHUGEPAGED "pages_to_scan", "8192" },
+};
+
+#define NR_SETTINGS	(sizeof(busy_khugepaged) / sizeof(*busy_khugepaged))
+
 FIXTURE(lock)
 {
 	struct scene scene;
 	struct victim victim;
+	char before[NR_SETTINGS][64];	/* empty: not changed */
+	char mount[64];
+	pid_t monitor;
 };
 
 FIXTURE_SETUP(lock)
@@ -341,9 +363,22 @@ FIXTURE_SETUP(lock)
 
 FIXTURE_TEARDOWN(lock)
 {
+	size_t i;
+
+	if (self->monitor > 0) {
+		kill(self->monitor, SIGKILL);
+		waitpid(self->monitor, NULL, 0);
+	}
 	if (self->victim.pid) {
 		hold_release_all(&self->scene.hold);
 		victim_stop(&self->victim);
+	}
+	for (i = 0; i < NR_SETTINGS; i++)
+		if (*self->before[i])
+			probe_write(busy_khugepaged[i].path, self->before[i]);
+	if (*self->mount) {
+		umount2(self->mount, MNT_DETACH);
+		rmdir(self->mount);
 	}
 	scene_stop(&self->scene);
 }
@@ -374,6 +409,163 @@ TEST_F_TIMEOUT(lock, guard_released_half_way, 300)
 	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
 }
 
+#define FILES_MB	4
+#define FILES_TRIES	8	/* for each of runs() */
+
+/* A file on a file system of its own, open and mapped in both ways */
+static int map_files(struct victim *victim)
+{
+	char path[128], *mem;
+	int i, fd;
+
+	snprintf(path, sizeof(path), "%s/file", (char *)victim->arg);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || ftruncate(fd, FILES_MB * PROBE_MB))
+		return -errno;
+	for (i = 0; i < 2; i++) {
+		mem = mmap(NULL, FILES_MB * PROBE_MB, ALL,
+			   i ? MAP_PRIVATE : MAP_SHARED, fd, 0);
+		if (mem == MAP_FAILED)
+			return -errno;
+		memset(mem, i + 1, FILES_MB * PROBE_MB);
+	}
+	return 0;
+}
+
+/*
+ * Once a process is gone its files are closed, and what they lie on can be
+ * unmounted: whoever is the last with its address space, the reaper or itself.
+ */
+TEST_F_TIMEOUT(lock, guard_files_closed, 300)
+{
+	struct victim *victim = &self->victim;
+	int i, busy = 0, left = 0, n = FILES_TRIES * runs();
+
+	victim->stuck = VICTIM_MMAP_WRITE;
+	victim->body = map_files;
+	victim->arg = self->mount;
+	mkdir("/tmp", 01777);
+	snprintf(self->mount, sizeof(self->mount), "/tmp/oom_reaper.mnt.XXXXXX");
+	ASSERT_NE(NULL, mkdtemp(self->mount));
+	for (i = 0; i < n; i++) {
+		ASSERT_EQ(0, mount("oom_reaper", self->mount, "tmpfs", 0,
+				   "size=16m"));
+		victim->file = i;
+		EXPECT_EQ(0, victim_start(victim));
+		EXPECT_EQ(0, victim_sysrq());
+		EXPECT_NE(NULL, probe_find(&self->scene.log, 5000,
+					   "Killed process %d (", victim->pid));
+		/* Anywhere in the time that reaping takes */
+		usleep(rand() % 40000);
+		hold_release(&self->scene.hold, i);
+		left += !victim_gone(victim, 5000);
+		if (umount2(self->mount, 0)) {
+			busy++;
+			umount2(self->mount, MNT_DETACH);
+		}
+		victim_stop(victim);
+	}
+	scene_print("%d killed, the file system was busy after %d", n, busy);
+	EXPECT_EQ(0, left);
+	EXPECT_EQ(0, busy);
+	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+}
+
+#define REFILL_MB	16
+#define REFILL_SECONDS	15	/* more than the reaper may spend on a victim */
+
+enum { UFFD = 2 };		/* flag: descriptor in the victim */
+
+struct refill {
+	char *area;
+	char *locked;
+};
+
+/*
+ * One area that a monitor fills, and one of which nobody will ever have the VMA:
+ * a pass over it frees much, and is never complete.
+ */
+static int be_refilled(struct victim *victim)
+{
+	struct refill *refill = victim->arg;
+	size_t at;
+	int fd = uffd_register(refill->area, REFILL_MB * PROBE_MB);
+
+	if (fd < 0)
+		return fd;
+	for (at = 0; at < PROBE_MB; at += 4096)
+		refill->locked[at] = 1;
+	victim->locked = refill->locked;
+	victim->shared->flag[UFFD] = fd;
+	return 0;
+}
+
+static void uffd_for_ever(int fd, struct refill *refill)
+{
+	size_t at;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	alarm(probe_limit(60000) / 1000);
+	for (;;)
+		for (at = 0; at < REFILL_MB * PROBE_MB; at += 4096)
+			if (uffd_page(fd, refill->area + at) == -ESRCH)
+				_exit(0);
+}
+
+TEST_F_TIMEOUT(lock, guard_filled_again, 120)
+{
+	struct victim *victim = &self->victim;
+	struct probe_text *log = &self->scene.log;
+	struct refill refill;
+	long long began;
+	bool ended, next;
+	int fd;
+
+	if (!uffd_possible())
+		SKIP(return, "no userfaultfd");
+	/* The victim has them at the same addresses; nothing is in them here */
+	refill.area = mmap(NULL, REFILL_MB * PROBE_MB, ALL,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	refill.locked = mmap(NULL, PROBE_MB, ALL | PROT_EXEC,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+			     0);
+	ASSERT_NE(MAP_FAILED, refill.area);
+	ASSERT_NE(MAP_FAILED, refill.locked);
+	victim->mb = 4;
+	victim->stuck = VICTIM_MMAP_WRITE;
+	victim->body = be_refilled;
+	victim->arg = &refill;
+	ASSERT_EQ(0, victim_start(victim));
+	fd = uffd_take(victim->pid, victim->shared->flag[UFFD]);
+	ASSERT_LE(0, fd);
+	self->monitor = fork();
+	if (!self->monitor)
+		uffd_for_ever(fd, &refill);
+	began = probe_now_ns();
+	EXPECT_EQ(0, victim_sysrq());
+	ended = probe_wait(victim_reaped(log, victim->pid, 0) ||
+			   victim_given_up(log, victim->pid),
+			   REFILL_SECONDS * 1000);
+	scene_print("%s after %lld ms", !ended ? "still at work" :
+		    victim_given_up(log, victim->pid) ? "given up" : "reaped",
+		    (probe_now_ns() - began) / 1000000);
+	EXPECT_TRUE(ended);
+	EXPECT_FALSE(victim_gone(victim, 0));
+	/* And the next one is not kept waiting */
+	EXPECT_EQ(0, victim_sysrq());
+	next = probe_find(log, 2000, "Killed process %d (",
+			  self->scene.bystander.process.pid);
+	EXPECT_TRUE(next);
+	kill(self->monitor, SIGKILL);
+	waitpid(self->monitor, NULL, 0);
+	self->monitor = 0;
+	close(fd);
+	hold_release_all(&self->scene.hold);
+	EXPECT_TRUE(victim_gone(victim, 10000));
+	munmap(refill.area, REFILL_MB * PROBE_MB);
+	munmap(refill.locked, PROBE_MB);
+}
+
 /* The same for read, when reaping is under way with the same lock */
 TEST_F_TIMEOUT(lock, guard_read_released_half_way, 300)
 {
@@ -398,23 +590,6 @@ TEST_F_TIMEOUT(lock, guard_read_released_half_way, 300)
 }
 
 /* khugepaged is making huge pages of the victim's memory */
-#define THP		"/sys/kernel/mm/transparent_hugepage/"
-#define KHUGEPAGED	THP "khugepaged/"
-
-struct setting {
-	const char *path;
-	const char *value;
-	char before[64];
-};
-
-static int set(struct setting *setting)
-{
-	if (probe_read(setting->path, setting->before,
-		       sizeof(setting->before)) <= 0)
-		return -ENOENT;
-	return probe_write(setting->path, setting->value);
-}
-
 static int invite_khugepaged(struct victim *victim)
 {
 	/* Now that it is full of small pages */
@@ -424,22 +599,22 @@ static int invite_khugepaged(struct victim *victim)
 
 TEST_F_TIMEOUT(lock, khugepaged, 300)
 {
-	struct setting setting[] = {
-		{ .path = KHUGEPAGED "scan_sleep_millisecs", .value = "0" },
-		{ .path = KHUGEPAGED "alloc_sleep_millisecs", .value = "0" },
-		{ .path = KHUGEPAGED "pages_to_scan", .value = "8192" },
-	};
-	const int settings = sizeof(setting) / sizeof(*setting);
 	struct victim *victim = &self->victim;
 	int i, left = 0, late = 0, n = runs();
 	char enabled[64];
 	long collapsed;
+	size_t j;
 
 	if (probe_read(THP "enabled", enabled, sizeof(enabled)) <= 0 ||
 	    strstr(enabled, "[never]"))
 		SKIP(return, "no transparent huge pages");
-	for (i = 0; i < settings; i++)
-		ASSERT_EQ(0, set(&setting[i]));
+	for (j = 0; j < NR_SETTINGS; j++) {
+		const struct setting *setting = &busy_khugepaged[j];
+
+		ASSERT_LT(0, probe_read(setting->path, self->before[j],
+					sizeof(self->before[j])));
+		ASSERT_EQ(0, probe_write(setting->path, setting->value));
+	}
 	collapsed = probe_vmstat("thp_collapse_alloc");
 	victim->stuck = VICTIM_READ;
 	victim->body = invite_khugepaged;
@@ -457,8 +632,6 @@ TEST_F_TIMEOUT(lock, khugepaged, 300)
 		victim_stop(victim);
 	}
 	collapsed = probe_vmstat("thp_collapse_alloc") - collapsed;
-	for (i = 0; i < settings; i++)
-		probe_write(setting[i].path, setting[i].before);
 	scene_print("%ld huge pages made, late %d", collapsed, late);
 	/* Else nothing was tested */
 	EXPECT_LT(0, collapsed);

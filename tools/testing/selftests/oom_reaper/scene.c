@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,8 +22,44 @@ int scene_start(struct scene *scene)
 	return err;
 }
 
+/* Of several words the one in brackets is the setting: "always [madvise]" */
+static char *setting_before(char *before)
+{
+	char *from = strchr(before, '[');
+
+	if (!from)
+		return before;
+	from[strcspn(from, "]")] = '\0';
+	return from + 1;
+}
+
+int scene_set(struct scene *scene, const char *path, const char *value)
+{
+	int i = scene->nr_settings;
+	int err;
+
+	if (i == SCENE_SETTINGS)
+		return -ENOSPC;
+	snprintf(scene->setting[i].path, sizeof(scene->setting[i].path), "%s",
+		 path);
+	err = probe_read(path, scene->setting[i].before,
+			 sizeof(scene->setting[i].before));
+	if (err < 0)
+		return err;
+	err = probe_write(path, value);
+	if (!err)
+		scene->nr_settings++;
+	return err;
+}
+
 void scene_stop(struct scene *scene)
 {
+	while (scene->nr_settings) {
+		int i = --scene->nr_settings;
+
+		probe_write(scene->setting[i].path,
+			    setting_before(scene->setting[i].before));
+	}
 	hold_stop(&scene->hold);
 	probe_text_close(&scene->log);
 	bystander_stop(&scene->bystander);

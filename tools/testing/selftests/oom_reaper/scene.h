@@ -12,6 +12,7 @@
 #include "victim.h"
 
 #define SCENE_MB	64	/* memory of the usual victim */
+#define SCENE_SETTINGS	8
 
 /*
  * The harness's time limit for one test, which ends it without mercy: generous,
@@ -25,11 +26,19 @@ struct scene {
 	struct probe_text log;
 	/* The next in line: takes the bullet that was meant for a victim */
 	struct bystander bystander;
+	struct {
+		char path[96];
+		char before[64];
+	} setting[SCENE_SETTINGS];
+	int nr_settings;
 };
 
 /* Return: 0 or -errno, -ENODEV without FUSE */
 int scene_start(struct scene *scene);
 void scene_stop(struct scene *scene);
+
+/* Write @value to the file @path until scene_stop(). Return: 0 or -errno */
+int scene_set(struct scene *scene, const char *path, const char *value);
 
 /*
  * Have the OOM killer kill the process with the highest score, and wait until

@@ -18,6 +18,7 @@
 #include "../kselftest_harness.h"
 #include "cgroup.h"
 #include "scene.h"
+#include "starve.h"
 
 #define GROUP	64
 #define STACK	65536
@@ -29,6 +30,7 @@ FIXTURE(several)
 	struct cgroup cgroup;
 	struct victim victim[GROUP];
 	pid_t squeezer;
+	struct probe_params params;
 };
 
 FIXTURE_VARIANT(several)
@@ -50,6 +52,7 @@ FIXTURE_SETUP(several)
 {
 	int i, err = scene_start(&self->scene);
 
+	probe_params_save(&self->params);
 	if (err == -ENODEV)
 		SKIP(return, "no FUSE");
 	ASSERT_EQ(0, err);
@@ -77,6 +80,7 @@ FIXTURE_TEARDOWN(several)
 		victim_stop(&self->victim[i]);
 	if (self->squeezer > 0)
 		cgroup_squeezed(self->squeezer, 0);
+	probe_params_restore(&self->params);
 	if (*self->cgroup.dir)
 		cgroup_remove(&self->cgroup);
 	if (*self->top.dir)
@@ -162,11 +166,10 @@ TEST_F_TIMEOUT(several, group_threads, 90)
 {
 	if (!*self->cgroup.dir)
 		SKIP(return, NEEDS_MEMCG);
-	if (probe_param_write("threads", "4"))
-		SKIP(return, "no parameter \"threads\"");
+	if (probe_param("threads") < 2)
+		SKIP(return, "oom_reaper.threads= is not on the command line");
 	kill_group(_metadata, &self->scene, &self->cgroup, self->victim,
 		   &self->squeezer);
-	EXPECT_EQ(0, probe_param_write("threads", "1"));
 }
 
 /* The death of the first is enough, the second must live */
@@ -228,6 +231,134 @@ TEST_F(several, both_in_memcg)
 	EXPECT_EQ(2, killed(victim, 2));
 	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
 	no_complaint(_metadata, &self->scene);
+}
+
+/* When a line came into the log, in ms. -1: there is none */
+static long log_ms(struct probe_text *log, int ms, const char *what, pid_t pid)
+{
+	const char *line = probe_find(log, ms, "%s%d (", what, pid);
+	long long us;
+
+	/* "priority,number,microseconds,..." */
+	if (!line || sscanf(line, "%*d,%*d,%lld", &us) != 1)
+		return -1;
+	return us / 1000;
+}
+
+/*
+ * The first victim gives too little and does not exit, for the files that it
+ * has open and nothing else: the next one is killed soon.
+ */
+static void kill_next(struct __test_metadata *_metadata, struct scene *scene,
+		      struct cgroup *cgroup, struct victim *victim,
+		      pid_t *squeezer, const char *first)
+{
+	long begun, next;
+
+	victim[0].mb = 24;
+	victim[1].mb = 16;
+	ASSERT_EQ(0, victim_start(&victim[0]));
+	ASSERT_EQ(0, victim_start(&victim[1]));
+	*squeezer = cgroup_squeeze(cgroup, 4);
+	ASSERT_LT(0, *squeezer);
+	begun = log_ms(&scene->log, 5000, first, victim[0].pid);
+	next = log_ms(&scene->log, 5000, "Killed process ", victim[1].pid);
+	scene_print("\"%s\" at %ld ms, the next kill at %ld ms", first, begun,
+		    next);
+	EXPECT_LE(0, begun);
+	EXPECT_LE(0, next);
+	EXPECT_GE(probe_limit(1000), next - begun);
+	hold_release_all(&scene->hold);
+	EXPECT_EQ(2, killed(victim, 2));
+	EXPECT_TRUE(bystander_intact(&scene->bystander));
+	no_complaint(_metadata, scene);
+}
+
+/* Counted from the kill: on stock it is reaped two seconds after that */
+TEST_F(several, next_after_reaped)
+{
+	if (!*self->cgroup.dir)
+		SKIP(return, NEEDS_MEMCG);
+	if (variant->stuck != VICTIM_READ)
+		SKIP(return, "the first one would not be reaped on stock");
+	kill_next(_metadata, &self->scene, &self->cgroup, self->victim,
+		  &self->squeezer, "Killed process ");
+}
+
+TEST_F(several, guard_next_after_given_up)
+{
+	if (!*self->cgroup.dir)
+		SKIP(return, NEEDS_MEMCG);
+	if (variant->stuck != VICTIM_MMAP_WRITE)
+		SKIP(return, "nothing to give up");
+	probe_param_write("vma_locks", "N");
+	probe_param_write("interval_ms", "10");
+	kill_next(_metadata, &self->scene, &self->cgroup, self->victim,
+		  &self->squeezer, "oom_reaper: unable to reap pid:");
+}
+
+#define SHARED_MB	32
+
+static int map_shared(struct victim *victim)
+{
+	char *mem = mmap(NULL, SHARED_MB * PROBE_MB, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (mem == MAP_FAILED)
+		return -errno;
+	memset(mem, 1, SHARED_MB * PROBE_MB);
+	return 0;
+}
+
+/*
+ * Most of the first victim is shared memory, which goes when it exits: that is
+ * worth to wait for before somebody else is killed. Stock looks for the next one
+ * when the address space is gone, and the file is still to be closed.
+ */
+static void exit_with_shared(struct __test_metadata *_metadata,
+			     struct scene *scene, struct cgroup *cgroup,
+			     struct victim *victim, pid_t *squeezer, int ms)
+{
+	bool alive;
+
+	victim[0].mb = 4;
+	victim[0].body = map_shared;
+	victim[1].mb = 8;
+	victim[1].oom_score_adj = 500;
+	ASSERT_EQ(0, victim_start(&victim[0]));
+	ASSERT_EQ(0, victim_start(&victim[1]));
+	*squeezer = cgroup_squeeze(cgroup, SHARED_MB / 2);
+	ASSERT_LT(0, *squeezer);
+	EXPECT_NE(NULL, probe_find(&scene->log, 5000, "Killed process %d (",
+				   victim[0].pid));
+	probe_sleep_ms(ms);
+	hold_release(&scene->hold, victim[0].file);
+	EXPECT_TRUE(victim_gone(&victim[0], 5000));
+	EXPECT_TRUE(cgroup_squeezed(*squeezer, 5000));
+	*squeezer = 0;
+	alive = !probe_count(&scene->log, "Killed process %d (", victim[1].pid);
+	scene_print("it exits %d ms after the kill, the other one is %s", ms,
+		    alive ? "spared" : "killed, too");
+	EXPECT_TRUE(alive);
+	EXPECT_TRUE(bystander_intact(&scene->bystander));
+}
+
+TEST_F(several, shared_memory_exit_200)
+{
+	if (!*self->cgroup.dir)
+		SKIP(return, NEEDS_MEMCG);
+	exit_with_shared(_metadata, &self->scene, &self->cgroup, self->victim,
+			 &self->squeezer, 200);
+}
+
+TEST_F(several, shared_memory_exit_1500)
+{
+	if (!*self->cgroup.dir)
+		SKIP(return, NEEDS_MEMCG);
+	if (probe_slow())
+		SKIP(return, "near to the end of the time that it has");
+	exit_with_shared(_metadata, &self->scene, &self->cgroup, self->victim,
+			 &self->squeezer, 1500);
 }
 
 /* A process with the memory of another one, its flags and signals its own */
@@ -306,15 +437,36 @@ TEST_F(several, one_mm_both_stuck)
 	kill_sharers(_metadata, &self->scene, &self->victim[0], true);
 }
 
+/* The thread of this name, -1: there is none */
+static pid_t thread_named(const char *name)
+{
+	char path[64], comm[32];
+	pid_t pid;
+
+	for (pid = 2; pid < 2000; pid++) {
+		snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+		if (probe_read(path, comm, sizeof(comm)) <= 0)
+			continue;
+		comm[strcspn(comm, "\n")] = '\0';
+		if (!strcmp(comm, name))
+			return pid;
+	}
+	return -1;
+}
+
 FIXTURE(process)
 {
 	struct scene scene;
+	struct probe_text trace;
+	struct probe_params params;
 };
 
 FIXTURE_SETUP(process)
 {
 	int err = scene_start(&self->scene);
 
+	self->trace.fd = -1;
+	probe_params_save(&self->params);
 	if (err == -ENODEV)
 		SKIP(return, "no FUSE");
 	ASSERT_EQ(0, err);
@@ -323,6 +475,22 @@ FIXTURE_SETUP(process)
 
 FIXTURE_TEARDOWN(process)
 {
+	int cpu, reaper = thread_named("oom_reaper");
+	struct sched_param param = { .sched_priority = 99 };
+	cpu_set_t all;
+
+	if (probe_param("priority") > 0)
+		param.sched_priority = probe_param("priority");
+	probe_text_close(&self->trace);
+	probe_params_restore(&self->params);
+	/* As it was before a test put it somewhere else */
+	CPU_ZERO(&all);
+	for (cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		CPU_SET(cpu, &all);
+	if (reaper > 0 && probe_param("priority") > 0) {
+		sched_setaffinity(reaper, sizeof(all), &all);
+		sched_setscheduler(reaper, SCHED_FIFO, &param);
+	}
 	scene_stop(&self->scene);
 }
 
@@ -361,6 +529,87 @@ TEST_F(process, vfork_exempt_child)
 	EXPECT_TRUE(sharer_gone(child, 5000));
 	no_complaint(_metadata, scene);
 	victim_stop(&victim);
+}
+
+/* An ordinary task, and on this CPU only */
+static int put_on(pid_t pid, int cpu)
+{
+	struct sched_param param = { 0 };
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setscheduler(pid, SCHED_OTHER, &param) ||
+	    sched_setaffinity(pid, sizeof(set), &set))
+		return -errno;
+	return 0;
+}
+
+#define BUSY_MB		160
+#define BUSY_DELAY	"300"
+
+/*
+ * One of two threads is in the middle of a victim, and stands still there as it
+ * does not get the CPU: the other one takes the next victim.
+ */
+TEST_F_TIMEOUT(process, busy_thread, 120)
+{
+	struct scene *scene = &self->scene;
+	struct probe_text *trace = &self->trace;
+	struct victim first = {
+		.mb = BUSY_MB, .stuck = VICTIM_READ, .hold = &scene->hold,
+	}, second = {
+		.mb = 16, .stuck = VICTIM_READ, .hold = &scene->hold,
+		.file = 1, .oom_score_adj = 900,
+	};
+	pid_t reaper[2];
+	struct starve starve;
+	const char *line;
+	long left, begun;
+	bool back;
+	int other;
+
+	if (!starve_possible())
+		SKIP(return, "needs two CPUs");
+	if (probe_param("threads") != 2)
+		SKIP(return, "oom_reaper.threads=2 is not on the command line");
+	ASSERT_EQ(0, probe_param_write("delay_ms", BUSY_DELAY));
+	reaper[0] = thread_named("oom_reaper");
+	reaper[1] = thread_named("oom_reaper/1");
+	if (reaper[0] < 0 || reaper[1] < 0)
+		SKIP(return, "there are no two threads");
+	ASSERT_EQ(0, put_on(reaper[0], STARVE_CPU));
+	ASSERT_EQ(0, put_on(reaper[1], STARVE_CPU));
+	ASSERT_EQ(0, probe_trace_open(trace, "oom:start_task_reaping"));
+	ASSERT_EQ(0, starve_start(&starve));
+	EXPECT_EQ(0, victim_start(&first));
+	EXPECT_EQ(0, victim_start(&second));
+	begun = probe_status(first.pid, "RssAnon");
+
+	EXPECT_EQ(0, victim_sysrq());
+	line = probe_find(trace, 5000, "start_task_reaping: pid=%d", first.pid);
+	starve_after(&starve, 0);
+	EXPECT_NE(NULL, line);
+	/* It is not this one: that one is free to run elsewhere */
+	other = line && strstr(line, "oom_reaper/1") ? 0 : 1;
+	EXPECT_EQ(0, put_on(reaper[other], 0));
+	probe_param_write("delay_ms", "0");
+	probe_sleep_ms(20);
+	EXPECT_EQ(0, victim_sysrq());
+	back = probe_wait(probe_status(second.pid, "RssAnon") < 1024,
+			  STARVE_MS - 100);
+	left = probe_status(first.pid, "RssAnon");
+	starve_stop(&starve);
+	scene_print("first: %ld of %ld kB left, second: %s", left, begun,
+		    back ? "reaped meanwhile" : "had to wait");
+	/* Else nothing was tested */
+	EXPECT_LT(1024, left);
+	EXPECT_TRUE(back);
+	hold_release_all(&scene->hold);
+	EXPECT_TRUE(victim_gone(&first, 5000));
+	EXPECT_TRUE(victim_gone(&second, 5000));
+	victim_stop(&first);
+	victim_stop(&second);
 }
 
 /*

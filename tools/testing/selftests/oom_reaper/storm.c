@@ -440,7 +440,6 @@ static void change_param(struct storm *storm)
 		{ "futex_grace_ms", { "2000", "2000", "5000", "3000" } },
 		{ "vma_locks", { "1", "1", "0", "1" } },
 		{ "priority", { "99", "1", "0", "50" } },
-		{ "threads", { "1", "2", "4", "16" } },
 	};
 	int i = pick(ARRAY_SIZE(param));
 
@@ -460,7 +459,6 @@ static void restore_params(void)
 	probe_param_write("futex_grace_ms", "2000");
 	probe_param_write("vma_locks", "1");
 	probe_param_write("priority", "99");
-	probe_param_write("threads", "1");
 }
 
 static bool somebody_to_kill(struct storm *storm)

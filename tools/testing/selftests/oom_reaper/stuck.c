@@ -10,7 +10,9 @@
  */
 #include <errno.h>
 #include <linux/futex.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -23,6 +25,7 @@
 #include "cgroup.h"
 #include "scene.h"
 #include "starve.h"
+#include "swap.h"
 
 #define CORE_PATTERN	"/proc/sys/kernel/core_pattern"
 
@@ -264,18 +267,30 @@ TEST_F(stuck, ptrace_exit)
  * that before the scheduler lets the victim get on.
  */
 #define FORK_AREA	0x1000000000UL
+#define FORK_BELOW	(FORK_AREA / 2)	/* is copied before it */
 #define FORK_PAGES	4000
 #define FORK_STRIDE	(2 * PROBE_MB)	/* a page table for each page */
 
 enum { FORK_GO, FORK_DELAY_US, FORK_LIST_ABOVE, FORK_DONE };	/* flags */
 
-/* To memory that is copied later. It is empty */
-static void move_robust_list(char *mem)
+/* Of the lock that the victim holds, after @flag */
+#define FORK_WORD	15
+
+/*
+ * To memory that is copied later, or that has been copied by the time that
+ * fork() stands still. There is one lock on it.
+ */
+static void move_robust_list(struct victim *victim, char *mem)
 {
 	struct robust_list_head *head = (void *)mem;
+	struct robust_list *node = (void *)(mem + sizeof(*head));
+	atomic_int *word = &victim->shared->flag[FORK_WORD];
 
-	head->list.next = &head->list;
+	*word = syscall(SYS_gettid);
+	head->list.next = node;
 	head->list_op_pending = NULL;
+	head->futex_offset = (char *)word - (char *)node;
+	node->next = &head->list;
 	syscall(SYS_set_robust_list, head, sizeof(*head));
 }
 
@@ -285,10 +300,13 @@ static int fork_when_told(struct victim *victim)
 	char *area = mmap((void *)FORK_AREA, size, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
 			  MAP_FIXED_NOREPLACE, -1, 0);
+	char *below = mmap((void *)FORK_BELOW, PROBE_MB, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+			   -1, 0);
 	pid_t pid;
 	int err;
 
-	if (area == MAP_FAILED)
+	if (area == MAP_FAILED || below == MAP_FAILED)
 		return -errno;
 	madvise(area, size, MADV_NOHUGEPAGE);
 	for (i = 0; i < FORK_PAGES; i++)
@@ -299,8 +317,8 @@ static int fork_when_told(struct victim *victim)
 	victim->shared->stage = VICTIM_READY;
 	while (!victim->shared->flag[FORK_GO])
 		probe_sleep_ms(1);
-	if (victim->shared->flag[FORK_LIST_ABOVE])
-		move_robust_list(victim->mem);
+	move_robust_list(victim, victim->shared->flag[FORK_LIST_ABOVE] ?
+			 victim->mem : below);
 	starve_after(victim->arg, victim->shared->flag[FORK_DELAY_US]);
 	pid = fork();
 	if (!pid)
@@ -315,7 +333,7 @@ static void stuck_in_fork(struct __test_metadata *_metadata,
 	struct starve starve;
 	long before, tables_kb, copied_kb = 0;
 	bool caught = false;
-	int try, back = -1;
+	int try, back = -1, word = 0;
 
 	for (try = 0; try < 16 && !caught; try++) {
 		struct victim victim = {
@@ -345,14 +363,19 @@ static void stuck_in_fork(struct __test_metadata *_metadata,
 				EXPECT_FALSE(victim_gone(&victim, 0));
 		}
 		starve_stop(&starve);
-		if (caught)
+		if (caught) {
 			EXPECT_TRUE(victim_gone(&victim, 5000));
+			word = victim.shared->flag[FORK_WORD];
+		}
 		victim_stop(&victim);
 	}
+	scene_print("the lock is %s", word & FUTEX_OWNER_DIED ? "marked" :
+								"lost");
 	scene_print("caught in fork() at try %d, %ld of %d kB of page tables",
 		    try, copied_kb, FORK_PAGES * 4);
 	EXPECT_TRUE(caught);
 	EXPECT_LE(0, back);
+	EXPECT_TRUE(word & FUTEX_OWNER_DIED);
 	EXPECT_TRUE(bystander_intact(&scene->bystander));
 }
 
@@ -363,12 +386,194 @@ TEST_F(stuck, fork)
 	stuck_in_fork(_metadata, &self->scene, true);
 }
 
-/* The list of robust futexes is where fork() has been already */
+/*
+ * The list of robust futexes is where fork() has been already, so that the VMA
+ * that it is in cannot be had.
+ */
 TEST_F(stuck, fork_list_locked)
 {
 	if (!starve_possible())
 		SKIP(return, "needs two CPUs");
 	stuck_in_fork(_metadata, &self->scene, false);
+}
+
+/*
+ * The same when the slow area is the highest of all: fork() has locked every
+ * other VMA by then, and nothing can be reaped. Then what the victim has must
+ * still be there to be swapped out.
+ *
+ * So that there is nothing above that area the victim forks from a thread whose
+ * stack lies low, and does without a vDSO.
+ */
+#define TOP		0x7ffffffff000UL
+#define TOP_AREA	(TOP - FORK_PAGES * FORK_STRIDE)
+#define LOW_STACK	0x2000000000UL
+#define LOW_STACK_SIZE	(256 * 1024)
+#define SWAP_MB		48
+#define RECLAIM_MB	8
+
+static void unmap_top(void)
+{
+	static char maps[65536];
+	unsigned long start, end;
+	char *line, *rest = maps;
+
+	if (probe_read("/proc/self/maps", maps, sizeof(maps)) <= 0)
+		return;
+	while ((line = strtok_r(rest, "\n", &rest)))
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2 &&
+		    end <= TOP && end > TOP_AREA)
+			munmap((void *)start, end - start);
+}
+
+/* Nothing to look at or to keep, so that it is up to the VMAs alone */
+static void drop_robust_list(void)
+{
+	syscall(SYS_set_robust_list, NULL, sizeof(struct robust_list_head));
+}
+
+static atomic_bool main_pauses;
+
+/* It has its stack under it until it sleeps */
+static bool main_sleeps(void)
+{
+	char stat[512];
+
+	return main_pauses &&
+	       probe_read("/proc/self/stat", stat, sizeof(stat)) > 0 &&
+	       strstr(stat, ") S ");
+}
+
+static void *fork_at_top(void *arg)
+{
+	struct victim *victim = arg;
+	char *area;
+	size_t i;
+
+	drop_robust_list();
+	if (!probe_wait(main_sleeps(), 5000))
+		_exit(1);
+	unmap_top();
+	/* What fork() has copied is the child's as well, and goes by that */
+	madvise(victim->mem, victim->mb * PROBE_MB, MADV_DONTFORK);
+	area = mmap((void *)TOP_AREA, FORK_PAGES * FORK_STRIDE,
+		    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
+		    MAP_NORESERVE | MAP_FIXED, -1, 0);
+	if (area == MAP_FAILED)
+		_exit(1);
+	madvise(area, FORK_PAGES * FORK_STRIDE, MADV_NOHUGEPAGE);
+	for (i = 0; i < FORK_PAGES; i++)
+		area[i * FORK_STRIDE] = 1;
+	if (starve_me())
+		_exit(1);
+	victim->shared->stage = VICTIM_READY;
+	while (!victim->shared->flag[FORK_GO])
+		probe_sleep_ms(1);
+	starve_after(victim->arg, victim->shared->flag[FORK_DELAY_US]);
+	if (!syscall(SYS_fork))
+		syscall(SYS_exit_group, 0);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static int start_low_thread(struct victim *victim)
+{
+	static struct victim copy;
+	static struct starve starve;
+	pthread_attr_t attr;
+	pthread_t thread;
+	void *stack = mmap((void *)LOW_STACK, LOW_STACK_SIZE,
+			   PROT_READ | PROT_WRITE, MAP_PRIVATE |
+			   MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (stack == MAP_FAILED)
+		return -errno;
+	/* The originals are on the stack that goes */
+	starve = *(struct starve *)victim->arg;
+	copy = *victim;
+	copy.arg = &starve;
+	pthread_attr_init(&attr);
+	pthread_attr_setstack(&attr, stack, LOW_STACK_SIZE);
+	if (pthread_create(&thread, &attr, fork_at_top, &copy))
+		return -EAGAIN;
+	drop_robust_list();
+	/* Its stack goes, too: it does not come back to it */
+	main_pauses = true;
+	for (;;)
+		pause();
+	return 0;
+}
+
+TEST_F_TIMEOUT(stuck, guard_swapped_while_locked, 120)
+{
+	struct cgroup top = { 0 }, cgroup = { 0 };
+	struct starve starve;
+	bool caught = false;
+	struct swap swap;
+	long kb = -1, before, left;
+	long long began;
+	pid_t reclaimer;
+	int try, err;
+
+	if (!starve_possible())
+		SKIP(return, "needs two CPUs");
+	err = cgroup_make(&top, "+memory");
+	if (err)
+		SKIP(return, "no memory controller of cgroup v2: %s",
+		     strerror(-err));
+	EXPECT_EQ(0, cgroup_make_child(&cgroup, &top, 0));
+	err = swap_start(&swap, SWAP_MB);
+	for (try = 0; !err && try < 16 && !caught; try++) {
+		struct victim victim = {
+			.mb = SCENE_MB / 2, .body = start_low_thread,
+			.arg = &starve, .cgroup = cgroup.procs,
+		};
+
+		EXPECT_EQ(0, starve_start(&starve));
+		err = victim_start(&victim);
+		if (err)
+			break;
+		victim.shared->flag[FORK_DELAY_US] = 100 << try % 8;
+		victim.shared->flag[FORK_GO] = 1;
+		probe_wait(starve.shared->spin, 1000);
+		began = probe_now_ns();
+		probe_sleep_ms(10);
+		EXPECT_EQ(0, victim_sysrq());
+		/* And time for some attempts */
+		probe_find(&self->scene.log, 300, "Killed process %d (",
+			   victim.pid);
+		probe_sleep_ms(50);
+		reclaimer = fork();
+		before = probe_meminfo_kb("SwapFree");
+		if (!reclaimer) {
+			cgroup_write(&cgroup, "memory.reclaim", "8M");
+			_exit(0);
+		}
+		/* While it stands still; reclaim itself goes on for longer */
+		left = STARVE_MS - (probe_now_ns() - began) / 1000000;
+		probe_wait(before - probe_meminfo_kb("SwapFree") >=
+			   RECLAIM_MB * 1024 / 2, left);
+		kb = before - probe_meminfo_kb("SwapFree");
+		caught = left > STARVE_MS / 4 &&
+			 starve_lock_held(&starve, victim.pid,
+					  (void *)TOP_AREA);
+		kill(reclaimer, SIGKILL);
+		waitpid(reclaimer, NULL, 0);
+		starve_stop(&starve);
+		EXPECT_TRUE(victim_gone(&victim, 10000));
+		victim_stop(&victim);
+	}
+	scene_print("caught in fork() at try %d, %ld kB swapped out then", try,
+		    kb);
+	swap_stop(&swap);
+	cgroup_remove(&cgroup);
+	cgroup_remove(&top);
+	if (err == -ENODEV)
+		SKIP(return, "no zram");
+	EXPECT_EQ(0, err);
+	EXPECT_TRUE(caught);
+	EXPECT_LE(RECLAIM_MB * 1024 / 2, kb);
 }
 
 int main(int argc, char **argv)

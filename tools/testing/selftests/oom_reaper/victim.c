@@ -81,8 +81,16 @@ static void get_stuck(struct victim *victim)
 	case VICTIM_READ:
 		err = hold_in_read(hold, victim->file);
 		break;
+	case VICTIM_WRITE:
+		err = hold_in_write(hold, victim->file, victim->next,
+				    victim->next_len);
+		break;
 	case VICTIM_MMAP_WRITE:
-		err = hold_in_mmap(hold, victim->file);
+		if (victim->locked)
+			err = hold_in_mmap_over(hold, victim->file,
+						victim->locked);
+		else
+			err = hold_in_mmap(hold, victim->file);
 		break;
 	case VICTIM_MMAP_READ:
 		err = hold_in_fault(hold, victim->file);

@@ -17,6 +17,7 @@
 enum victim_stuck {
 	VICTIM_FREE,		/* pause(): it can exit by itself */
 	VICTIM_READ,		/* D state in read() */
+	VICTIM_WRITE,		/* D state in write(), goes on with @next */
 	VICTIM_MMAP_WRITE,	/* a thread holds mmap_lock for write */
 	VICTIM_MMAP_READ,	/* a thread holds mmap_lock for read */
 	VICTIM_EXITING,		/* a thread is between PF_EXITING and exit_mm() */
@@ -42,6 +43,8 @@ struct victim {
 	enum victim_stuck stuck;
 	struct hold *hold;
 	int file;		/* of @hold, that it is stuck on */
+	const void *next;	/* what VICTIM_WRITE writes once it is released */
+	size_t next_len;
 	const char *cgroup;	/* path of a cgroup.procs to enter first */
 	/*
 	 * Runs in the victim once its memory is there, before it gets stuck.
@@ -50,6 +53,11 @@ struct victim {
 	int (*body)(struct victim *victim);
 	void *arg;		/* for @body */
 	char *mem;
+	/*
+	 * With VICTIM_MMAP_WRITE, from @body: the VMA in which this page lies
+	 * stays write-locked as well
+	 */
+	char *locked;
 	int status;		/* as from waitpid() */
 	bool gone;
 	struct victim_shared *shared;

@@ -1,0 +1,830 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A victim is stuck in the middle of a write(), and the memory that it goes on
+ * with is reaped. Before it is let go somebody else, who lives, does what puts
+ * pages into an address space: collapses it into huge pages, answers for a
+ * userfaultfd, writes to it, migrates it. What the write() puts into the file
+ * in the end is what the victim had there, or nothing: never zeroes, and never
+ * what others have put in its place.
+ *
+ * One test for each row of the table at check_stable_address_space() that user
+ * space can arrange.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/mempolicy.h>
+#include <linux/userfaultfd.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/swap.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include "../kselftest_harness.h"
+#include "cgroup.h"
+#include "scene.h"
+#include "swap.h"
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
+#ifndef SYS_pidfd_getfd
+#define SYS_pidfd_getfd	438
+#endif
+#ifndef SYS_process_madvise
+#define SYS_process_madvise	440
+#endif
+
+#define THP		"/sys/kernel/mm/transparent_hugepage"
+#define KSM		"/sys/kernel/mm/ksm"
+#define TEST_MAP	"/sys/kernel/debug/test_oom/map"
+
+#define PAGE		4096UL
+#define SIZE		(2 * PROBE_MB)	/* of the memory in question: a huge page */
+#define KEPT		(SIZE / 2)	/* where in it is a page that stays */
+#define FIRST		(HOLD_CHUNK / (int)PAGE)	/* page of the file */
+
+#define OWN		'v'	/* what the victim has written everywhere */
+#define FOREIGN		'f'	/* what others have */
+
+/* A lock that the victim holds, in memory that it shares with the test */
+struct lock {
+	struct robust_list node;
+	atomic_uint word;
+};
+
+struct refill {
+	struct scene scene;
+	struct victim victim;
+	struct lock *lock;
+	char *mem;		/* @SIZE bytes, at this address in the victim */
+	bool keep;		/* the reaper has to leave a page of it */
+	bool swapped;		/* and that is swapped out by then */
+	bool hole;		/* the last page was never there */
+	int advice;		/* madvise() before it is filled, 0: none */
+	int late_advice;	/* and after that */
+	unsigned long uffd_mode; /* to register it with a userfaultfd, 0: no */
+	int uffd;		/* the test's */
+	int fd;			/* of the file that is mapped, -1: anonymous */
+	struct swap swap;
+	struct cgroup top;
+	struct cgroup cgroup;
+};
+
+FIXTURE(refill)
+{
+	struct refill refill;
+};
+
+/* Nobody touches it before the victim does: it has a table of its own */
+static char *map_aligned(int flags, int fd)
+{
+	char *room = mmap(NULL, 2 * SIZE, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *mem;
+
+	if (room == MAP_FAILED)
+		return NULL;
+	mem = (char *)(((uintptr_t)room + SIZE - 1) & -SIZE);
+	mem = mmap(mem, SIZE, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, 0);
+	return mem == MAP_FAILED ? NULL : mem;
+}
+
+static int map_anon(struct refill *refill)
+{
+	refill->mem = map_aligned(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	return refill->mem ? 0 : -errno;
+}
+
+/* A file on a tmpfs full of FOREIGN bytes */
+static int map_file(struct refill *refill, int flags)
+{
+	static char page[PAGE];
+	size_t at;
+
+	memset(page, FOREIGN, sizeof(page));
+	refill->fd = memfd_create("oom_reaper", MFD_CLOEXEC);
+	if (refill->fd < 0)
+		return -errno;
+	for (at = 0; at < SIZE; at += PAGE)
+		if (pwrite(refill->fd, page, PAGE, at) != (ssize_t)PAGE)
+			return -errno;
+	refill->mem = map_aligned(flags, refill->fd);
+	return refill->mem ? 0 : -errno;
+}
+
+FIXTURE_SETUP(refill)
+{
+	struct refill *refill = &self->refill;
+	int err = scene_start(&refill->scene);
+
+	refill->fd = -1;
+	refill->uffd = -1;
+	refill->swap.number = -1;
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+	refill->lock = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)refill->lock);
+	refill->victim = (struct victim){
+		.mb = 16,
+		.stuck = VICTIM_WRITE,
+		.hold = &refill->scene.hold,
+		.next_len = PAGE,
+		.arg = refill,
+	};
+}
+
+FIXTURE_TEARDOWN(refill)
+{
+	struct refill *refill = &self->refill;
+
+	if (refill->scene.hold.server)
+		hold_release_all(&refill->scene.hold);
+	victim_stop(&refill->victim);
+	if (refill->uffd >= 0)
+		close(refill->uffd);
+	if (refill->fd >= 0)
+		close(refill->fd);
+	swap_stop(&refill->swap);
+	cgroup_remove(&refill->cgroup);
+	cgroup_remove(&refill->top);
+	scene_stop(&refill->scene);
+}
+
+/* The list begins in the middle of the memory, what is on it is shared */
+static int hold_lock(struct refill *refill)
+{
+	struct robust_list_head *head = (void *)(refill->mem + KEPT);
+	struct lock *lock = refill->lock;
+
+	lock->word = syscall(SYS_gettid);
+	lock->node.next = &head->list;
+	head->list.next = &lock->node;
+	head->list_op_pending = NULL;
+	head->futex_offset = offsetof(struct lock, word) -
+			     offsetof(struct lock, node);
+	if (syscall(SYS_set_robust_list, head, sizeof(*head)))
+		return -errno;
+	return !refill->swapped || swap_out(head) ? 0 : -EAGAIN;
+}
+
+enum { UFFD };	/* flag: the userfaultfd of the victim */
+
+static int register_memory(struct victim *victim, struct refill *refill)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range = { (uintptr_t)refill->mem, SIZE },
+		.mode = refill->uffd_mode,
+	};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (refill->uffd_mode & UFFDIO_REGISTER_MODE_MINOR)
+		api.features = UFFD_FEATURE_MINOR_SHMEM;
+	if (ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
+		return -errno;
+	victim->shared->flag[UFFD] = fd;
+	return 0;
+}
+
+static int fill_memory(struct victim *victim)
+{
+	struct refill *refill = victim->arg;
+	int err = 0;
+
+	if (refill->advice &&
+	    madvise(refill->mem, SIZE, refill->advice))
+		return -errno;
+	memset(refill->mem, OWN, SIZE - (refill->hole ? PAGE : 0));
+	if (refill->late_advice &&
+	    madvise(refill->mem, SIZE, refill->late_advice))
+		return -errno;
+	victim->next = refill->mem;
+	if (refill->keep)
+		err = hold_lock(refill);
+	if (!err && refill->uffd_mode)
+		err = register_memory(victim, refill);
+	return err;
+}
+
+/* A victim that is stuck */
+static void start(struct __test_metadata *_metadata, struct refill *refill)
+{
+	struct victim *victim = &refill->victim;
+	int pidfd;
+
+	victim->body = fill_memory;
+	ASSERT_EQ(0, victim_start(victim));
+	EXPECT_EQ(OWN, probe_byte(victim->pid, refill->mem));
+	if (!refill->uffd_mode)
+		return;
+	pidfd = syscall(SYS_pidfd_open, victim->pid, 0);
+	refill->uffd = syscall(SYS_pidfd_getfd, pidfd,
+			       victim->shared->flag[UFFD], 0);
+	close(pidfd);
+	ASSERT_LE(0, refill->uffd);
+}
+
+static void kill_and_wait(struct __test_metadata *_metadata,
+			  struct refill *refill)
+{
+	struct victim *victim = &refill->victim;
+	struct scene *scene = &refill->scene;
+
+	ASSERT_EQ(0, victim_sysrq());
+	/* Stock waits for two seconds: late is not the question here */
+	ASSERT_TRUE(victim_reaped(&scene->log, victim->pid, 10000));
+	ASSERT_FALSE(victim_gone(victim, 0));
+	EXPECT_TRUE(bystander_intact(&scene->bystander));
+}
+
+static void reap(struct __test_metadata *_metadata, struct refill *refill)
+{
+	start(_metadata, refill);
+	kill_and_wait(_metadata, refill);
+}
+
+/* Whether this kernel keeps what robust futexes need */
+static bool keeps(struct refill *refill)
+{
+	return refill->keep && probe_param("enabled") >= 0;
+}
+
+/* Pages of the memory that can be read, and hold what the victim never wrote */
+static long foreign_pages(struct __test_metadata *_metadata,
+			  struct refill *refill)
+{
+	long count = 0, own = 0;
+	size_t at;
+	int byte;
+
+	for (at = 0; at < SIZE; at += PAGE) {
+		/* In the middle: at the start of one page is the list's head */
+		byte = probe_byte(refill->victim.pid, refill->mem + at + PAGE / 2);
+		own += byte == OWN;
+		count += byte >= 0 && byte != OWN;
+	}
+	scene_print("of %lu pages %ld are as they were, %ld filled with something else",
+		    SIZE / PAGE, own, count);
+	if (keeps(refill))
+		EXPECT_LT(0, own);
+	return count;
+}
+
+/* Let it go. Return: the byte that the write() found, -1 for none */
+static int let_go(struct __test_metadata *_metadata, struct refill *refill)
+{
+	struct scene *scene = &refill->scene;
+	const char *complaint;
+	int byte;
+
+	hold_release_all(&scene->hold);
+	EXPECT_TRUE(victim_gone(&refill->victim, 5000));
+	EXPECT_TRUE(victim_killed(&refill->victim));
+	/* The part before it got through */
+	EXPECT_EQ(0, hold_written(&scene->hold, refill->victim.file, FIRST - 1));
+	byte = hold_written(&scene->hold, refill->victim.file, FIRST);
+	if (byte < 0)
+		scene_print("the write() ended there");
+	else
+		scene_print("the write() put %#x into the file", byte);
+	probe_sleep_ms(100);
+	complaint = probe_complaint(&scene->log);
+	EXPECT_EQ(NULL, complaint)
+		TH_LOG("the kernel complains: %s", complaint);
+	return byte;
+}
+
+/* What must hold whatever has been done to the victim meanwhile */
+static void nothing_foreign(struct __test_metadata *_metadata,
+			    struct refill *refill)
+{
+	EXPECT_EQ(0, foreign_pages(_metadata, refill));
+	EXPECT_EQ(-1, let_go(_metadata, refill));
+	if (keeps(refill))
+		EXPECT_NE(0U, refill->lock->word & FUTEX_OWNER_DIED);
+}
+
+static const char *result(long ret)
+{
+	return ret < 0 ? strerror(errno) : "done";
+}
+
+static long collapse(struct refill *refill)
+{
+	struct iovec range = { refill->mem, SIZE };
+	int pidfd = syscall(SYS_pidfd_open, refill->victim.pid, 0);
+	long ret = syscall(SYS_process_madvise, pidfd, &range, 1, MADV_COLLAPSE,
+			   0);
+
+	scene_print("process_madvise(MADV_COLLAPSE): %s", result(ret));
+	close(pidfd);
+	return ret;
+}
+
+/* Faults */
+
+TEST_F(refill, guard_anonymous)
+{
+	ASSERT_EQ(0, map_anon(&self->refill));
+	reap(_metadata, &self->refill);
+	nothing_foreign(_metadata, &self->refill);
+}
+
+TEST_F(refill, guard_huge_page)
+{
+	self->refill.advice = MADV_HUGEPAGE;
+	ASSERT_EQ(0, map_anon(&self->refill));
+	reap(_metadata, &self->refill);
+	nothing_foreign(_metadata, &self->refill);
+}
+
+/* Fault-around: stock maps the neighbours of a page without a look */
+TEST_F(refill, private_file)
+{
+	ASSERT_EQ(0, map_file(&self->refill, MAP_PRIVATE));
+	reap(_metadata, &self->refill);
+	nothing_foreign(_metadata, &self->refill);
+}
+
+/* A page of the file that nobody has a copy of is a page of the file */
+TEST_F(refill, guard_shared_file)
+{
+	ASSERT_EQ(0, map_file(&self->refill, MAP_SHARED));
+	reap(_metadata, &self->refill);
+	EXPECT_EQ(0, foreign_pages(_metadata, &self->refill));
+	/* Not even with the entries gone: the fault may bring them back */
+	madvise(self->refill.mem, SIZE, MADV_DONTNEED);
+	EXPECT_EQ(OWN, let_go(_metadata, &self->refill));
+}
+
+TEST_F(refill, guard_hugetlb)
+{
+	if (scene_set(&self->refill.scene, "/proc/sys/vm/nr_hugepages", "2"))
+		SKIP(return, "no hugetlb");
+	if (probe_meminfo_kb("HugePages_Free") < 1)
+		SKIP(return, "no huge page is free");
+	self->refill.mem = map_aligned(MAP_PRIVATE | MAP_ANONYMOUS |
+				       MAP_HUGETLB, -1);
+	ASSERT_NE(NULL, self->refill.mem);
+	reap(_metadata, &self->refill);
+	EXPECT_EQ(0, foreign_pages(_metadata, &self->refill));
+	EXPECT_EQ(OWN, let_go(_metadata, &self->refill));
+}
+
+/* A fault handler that sets the entry itself, as that of DAX does */
+TEST_F(refill, private_device)
+{
+	struct refill *refill = &self->refill;
+
+	if (access(TEST_MAP, F_OK) && (system("modprobe -q test_oom") ||
+				       access(TEST_MAP, F_OK)))
+		SKIP(return, "no module test_oom with a file to map");
+	refill->fd = open(TEST_MAP, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, refill->fd);
+	refill->mem = map_aligned(MAP_PRIVATE, refill->fd);
+	ASSERT_NE(NULL, refill->mem);
+	reap(_metadata, refill);
+	nothing_foreign(_metadata, refill);
+}
+
+/* Huge pages made of small ones */
+
+/* Only next to a page that is left there is something to collapse */
+TEST_F(refill, madvise_collapse)
+{
+	struct refill *refill = &self->refill;
+
+	refill->keep = true;
+	ASSERT_EQ(0, map_anon(refill));
+	reap(_metadata, refill);
+	EXPECT_GT(0, collapse(refill));
+	nothing_foreign(_metadata, refill);
+}
+
+static long khugepaged_scans(void)
+{
+	char text[32] = "";
+
+	probe_read(THP "/khugepaged/full_scans", text, sizeof(text));
+	return atol(text);
+}
+
+TEST_F(refill, khugepaged)
+{
+	struct refill *refill = &self->refill;
+	struct scene *scene = &refill->scene;
+	char *other;
+	long scans;
+
+	if (scene_set(scene, THP "/khugepaged/scan_sleep_millisecs", "0") ||
+	    scene_set(scene, THP "/khugepaged/pages_to_scan", "100000"))
+		SKIP(return, "no transparent huge pages");
+	/* Known to khugepaged, as is whoever it forks, but not to be scanned yet */
+	other = map_aligned(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	ASSERT_NE(NULL, other);
+	memset(other, OWN, PAGE);
+	ASSERT_EQ(0, madvise(other, SIZE, MADV_HUGEPAGE));
+	ASSERT_EQ(0, scene_set(scene, THP "/enabled", "never"));
+	refill->late_advice = MADV_HUGEPAGE;
+	refill->keep = true;
+	ASSERT_EQ(0, map_anon(refill));
+	reap(_metadata, refill);
+
+	scans = khugepaged_scans();
+	ASSERT_EQ(0, probe_write(THP "/enabled", "madvise"));
+	EXPECT_TRUE(probe_wait(khugepaged_scans() >= scans + 3, 10000));
+	scene_print("khugepaged scanned everything %ld times",
+		    khugepaged_scans() - scans);
+	nothing_foreign(_metadata, refill);
+}
+
+/* The file becomes a huge page, and that is mapped in place of the copies */
+TEST_F(refill, madvise_collapse_file)
+{
+	struct refill *refill = &self->refill;
+
+	ASSERT_EQ(0, map_file(refill, MAP_PRIVATE));
+	reap(_metadata, refill);
+	EXPECT_GT(0, collapse(refill));
+	nothing_foreign(_metadata, refill);
+}
+
+/* The monitor of a userfaultfd lives */
+
+static long uffd_copy(struct refill *refill, size_t at)
+{
+	static char room[2 * PAGE];
+	uintptr_t page = ((uintptr_t)room + PAGE - 1) & -PAGE;
+	struct uffdio_copy copy = {
+		.dst = (uintptr_t)refill->mem + at,
+		.src = page,
+		.len = PAGE,
+	};
+
+	memset((void *)page, FOREIGN, PAGE);
+	return ioctl(refill->uffd, UFFDIO_COPY, &copy);
+}
+
+static long uffd_zeropage(struct refill *refill, size_t at)
+{
+	struct uffdio_zeropage zero = {
+		.range = { (uintptr_t)refill->mem + at, PAGE },
+	};
+
+	return ioctl(refill->uffd, UFFDIO_ZEROPAGE, &zero);
+}
+
+static long uffd_continue(struct refill *refill, size_t at)
+{
+	struct uffdio_continue cont = {
+		.range = { (uintptr_t)refill->mem + at, PAGE },
+	};
+
+	return ioctl(refill->uffd, UFFDIO_CONTINUE, &cont);
+}
+
+/* Answer for all pages: the process counts as gone */
+static void answer(struct __test_metadata *_metadata, struct refill *refill,
+		   const char *name, long (*one)(struct refill *, size_t))
+{
+	long filled = 0;
+	int err = 0;
+	size_t at;
+
+	for (at = 0; at < SIZE; at += PAGE) {
+		if (!one(refill, at))
+			filled++;
+		else
+			err = errno;
+	}
+	scene_print("%s filled %ld pages, last error: %s", name, filled,
+		    strerror(err));
+	EXPECT_EQ(0, filled);
+	EXPECT_EQ(ESRCH, err);
+}
+
+static bool no_userfaultfd(void)
+{
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0;
+}
+
+TEST_F(refill, uffd_copy)
+{
+	struct refill *refill = &self->refill;
+
+	if (no_userfaultfd())
+		SKIP(return, "no userfaultfd");
+	refill->uffd_mode = UFFDIO_REGISTER_MODE_MISSING;
+	ASSERT_EQ(0, map_anon(refill));
+	reap(_metadata, refill);
+	answer(_metadata, refill, "UFFDIO_COPY", uffd_copy);
+	nothing_foreign(_metadata, refill);
+}
+
+TEST_F(refill, uffd_copy_file)
+{
+	struct refill *refill = &self->refill;
+
+	if (no_userfaultfd())
+		SKIP(return, "no userfaultfd");
+	refill->uffd_mode = UFFDIO_REGISTER_MODE_MISSING;
+	ASSERT_EQ(0, map_file(refill, MAP_PRIVATE));
+	reap(_metadata, refill);
+	answer(_metadata, refill, "UFFDIO_COPY", uffd_copy);
+	nothing_foreign(_metadata, refill);
+}
+
+TEST_F(refill, uffd_zeropage)
+{
+	struct refill *refill = &self->refill;
+
+	if (no_userfaultfd())
+		SKIP(return, "no userfaultfd");
+	refill->uffd_mode = UFFDIO_REGISTER_MODE_MISSING;
+	ASSERT_EQ(0, map_anon(refill));
+	reap(_metadata, refill);
+	answer(_metadata, refill, "UFFDIO_ZEROPAGE", uffd_zeropage);
+	nothing_foreign(_metadata, refill);
+}
+
+TEST_F(refill, uffd_continue)
+{
+	struct refill *refill = &self->refill;
+
+	if (no_userfaultfd())
+		SKIP(return, "no userfaultfd");
+	refill->uffd_mode = UFFDIO_REGISTER_MODE_MINOR;
+	ASSERT_EQ(0, map_file(refill, MAP_PRIVATE));
+	reap(_metadata, refill);
+	answer(_metadata, refill, "UFFDIO_CONTINUE", uffd_continue);
+	nothing_foreign(_metadata, refill);
+}
+
+/* Who waited for a page before that must not wait for ever */
+TEST_F(refill, uffd_waiter)
+{
+	struct refill *refill = &self->refill;
+	struct victim *victim = &refill->victim;
+	bool ended;
+	pid_t pid;
+
+	if (no_userfaultfd())
+		SKIP(return, "no userfaultfd");
+	refill->uffd_mode = UFFDIO_REGISTER_MODE_MISSING;
+	refill->hole = true;
+	ASSERT_EQ(0, map_anon(refill));
+	start(_metadata, refill);
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(probe_byte(victim->pid, refill->mem + SIZE - PAGE) < 0);
+	}
+	probe_sleep_ms(200);
+	EXPECT_EQ(0, waitpid(pid, NULL, WNOHANG));
+	kill_and_wait(_metadata, refill);
+	EXPECT_EQ(-1, uffd_copy(refill, SIZE - PAGE));
+	ended = probe_wait(waitpid(pid, NULL, WNOHANG) == pid, 5000);
+	scene_print("who waited for the page %s", ended ? "ended" : "waits on");
+	EXPECT_TRUE(ended);
+	if (!ended) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+	nothing_foreign(_metadata, refill);
+}
+
+/* A shared mapping has lost nothing, and its monitor goes on */
+TEST_F(refill, guard_uffd_shared)
+{
+	struct refill *refill = &self->refill;
+
+	if (no_userfaultfd())
+		SKIP(return, "no userfaultfd");
+	refill->uffd_mode = UFFDIO_REGISTER_MODE_MISSING;
+	ASSERT_EQ(0, map_file(refill, MAP_SHARED));
+	reap(_metadata, refill);
+	/* A hole, of which the victim's entry goes as well */
+	ASSERT_EQ(0, fallocate(refill->fd, FALLOC_FL_PUNCH_HOLE |
+			       FALLOC_FL_KEEP_SIZE, 0, PAGE));
+	EXPECT_EQ(0, uffd_copy(refill, 0));
+	EXPECT_EQ(FOREIGN, let_go(_metadata, refill));
+}
+
+/* Others write to it */
+
+static void write_remote(struct __test_metadata *_metadata,
+			 struct refill *refill)
+{
+	static char page[PAGE];
+	struct iovec local = { page, PAGE }, remote = { refill->mem, PAGE };
+	ssize_t ret;
+
+	memset(page, FOREIGN, sizeof(page));
+	ret = process_vm_writev(refill->victim.pid, &local, 1, &remote, 1, 0);
+	scene_print("process_vm_writev(): %s", result(ret));
+	EXPECT_EQ(-1, ret);
+	EXPECT_EQ(EFAULT, errno);
+}
+
+TEST_F(refill, guard_process_vm_writev)
+{
+	ASSERT_EQ(0, map_anon(&self->refill));
+	reap(_metadata, &self->refill);
+	write_remote(_metadata, &self->refill);
+	nothing_foreign(_metadata, &self->refill);
+}
+
+TEST_F(refill, guard_process_vm_writev_file)
+{
+	ASSERT_EQ(0, map_file(&self->refill, MAP_PRIVATE));
+	reap(_metadata, &self->refill);
+	write_remote(_metadata, &self->refill);
+	/* What the write() finds is the question of private_file */
+	let_go(_metadata, &self->refill);
+}
+
+/* As ptrace() does it: by force */
+TEST_F(refill, guard_proc_mem)
+{
+	struct refill *refill = &self->refill;
+	char path[64], byte = FOREIGN;
+	ssize_t ret;
+	int fd;
+
+	ASSERT_EQ(0, map_anon(refill));
+	reap(_metadata, refill);
+	snprintf(path, sizeof(path), "/proc/%d/mem", refill->victim.pid);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	ret = pwrite(fd, &byte, 1, (uintptr_t)refill->mem);
+	scene_print("/proc/PID/mem: %s", result(ret));
+	EXPECT_EQ(-1, ret);
+	close(fd);
+	nothing_foreign(_metadata, refill);
+}
+
+/* Entries that are replaced: they have to be there */
+
+static long ksm_scans(void)
+{
+	char text[32] = "";
+
+	probe_read(KSM "/full_scans", text, sizeof(text));
+	return atol(text);
+}
+
+TEST_F(refill, guard_ksm)
+{
+	struct refill *refill = &self->refill;
+	struct scene *scene = &refill->scene;
+	char *alike;
+	long scans;
+
+	if (scene_set(scene, KSM "/pages_to_scan", "20000") ||
+	    scene_set(scene, KSM "/sleep_millisecs", "10"))
+		SKIP(return, "no KSM");
+	refill->advice = MADV_MERGEABLE;
+	refill->keep = true;
+	ASSERT_EQ(0, map_anon(refill));
+	alike = map_aligned(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	ASSERT_NE(NULL, alike);
+	memset(alike, OWN, SIZE);
+	ASSERT_EQ(0, madvise(alike, SIZE, MADV_MERGEABLE));
+	ASSERT_EQ(0, scene_set(scene, KSM "/run", "1"));
+	probe_wait(ksm_scans() >= 3, 20000);
+	reap(_metadata, refill);
+	scans = ksm_scans();
+	EXPECT_TRUE(probe_wait(ksm_scans() >= scans + 2, 20000));
+	scene_print("%ld scans after it was reaped", ksm_scans() - scans);
+	nothing_foreign(_metadata, refill);
+}
+
+TEST_F(refill, guard_move_pages)
+{
+	static void *page[SIZE / PAGE];
+	static int node[SIZE / PAGE], status[SIZE / PAGE];
+	struct refill *refill = &self->refill;
+	int i, to, moved = 0, target = 1;
+	long ret = 0;
+
+	if (access("/sys/devices/system/node/node1", F_OK))
+		SKIP(return, "needs two NUMA nodes");
+	refill->keep = true;
+	ASSERT_EQ(0, map_anon(refill));
+	reap(_metadata, refill);
+	/* There and back: one of it is a move */
+	for (to = 0; to < 2; to++, target = !target) {
+		for (i = 0; i < (int)(SIZE / PAGE); i++) {
+			page[i] = refill->mem + i * PAGE;
+			node[i] = target;
+		}
+		ret = syscall(SYS_move_pages, refill->victim.pid, SIZE / PAGE,
+			      page, node, status, MPOL_MF_MOVE_ALL);
+		for (i = 0; i < (int)(SIZE / PAGE); i++)
+			moved += status[i] == target;
+	}
+	scene_print("move_pages(): %s, %d pages are there or moved",
+		    result(ret), moved);
+	nothing_foreign(_metadata, refill);
+}
+
+static int swap_off(const char *device)
+{
+	pid_t pid = fork();
+	int status = -1;
+	bool gone;
+
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(swapoff(device) ? 1 : 0);
+	}
+	gone = probe_wait(waitpid(pid, &status, WNOHANG) == pid, 5000);
+	if (!gone) {
+		/* It looks for signals */
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		return -ETIMEDOUT;
+	}
+	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EIO;
+}
+
+/*
+ * A page that the reaper left, in swap: swapoff has to find it, and to leave
+ * the rest alone.
+ */
+TEST_F(refill, swapoff)
+{
+	struct refill *refill = &self->refill;
+	long long from;
+	int err;
+
+	err = swap_start(&refill->swap, 64);
+	if (err == -ENODEV)
+		SKIP(return, "no zram");
+	ASSERT_EQ(0, err);
+	refill->keep = true;
+	refill->swapped = true;
+	ASSERT_EQ(0, map_anon(refill));
+	reap(_metadata, refill);
+	from = probe_now_ns();
+	err = swap_off(refill->swap.device);
+	scene_print("swapoff: %s after %lld ms", strerror(-err),
+		    (probe_now_ns() - from) / 1000000);
+	EXPECT_EQ(0, err);
+	nothing_foreign(_metadata, refill);
+}
+
+/*
+ * And the other way: what the reaper left may stay for as long as the victim is
+ * stuck. Reclaim must be able to swap it out.
+ */
+TEST_F(refill, reclaim)
+{
+	struct refill *refill = &self->refill;
+	char *kept;
+	bool out;
+	int err;
+
+	refill->keep = true;
+	err = swap_start(&refill->swap, 64);
+	if (err == -ENODEV)
+		SKIP(return, "no zram");
+	ASSERT_EQ(0, err);
+	if (!keeps(refill))
+		SKIP(return, "this kernel keeps no page");
+	if (cgroup_make(&refill->top, "+memory"))
+		SKIP(return, "no memory controller of cgroup v2");
+	ASSERT_EQ(0, cgroup_make_child(&refill->cgroup, &refill->top, 0));
+	refill->victim.cgroup = refill->cgroup.procs;
+	ASSERT_EQ(0, map_anon(refill));
+	reap(_metadata, refill);
+	kept = refill->mem + KEPT;
+	/* Not while the reaper might come back for it */
+	out = probe_wait((cgroup_write(&refill->cgroup, "memory.reclaim", "16M"),
+			  swap_has_page_of(refill->victim.pid, kept)), 5000);
+	scene_print("the page that was kept is %sswapped out", out ? "" : "not ");
+	EXPECT_TRUE(out);
+	nothing_foreign(_metadata, refill);
+}
+
+int main(int argc, char **argv)
+{
+	probe_disposable(&argc, argv);
+	return test_harness_run(argc, argv);
+}
