@@ -40,7 +40,7 @@ kernel_tools=(gcc:gcc make:make flex:flex bison:bison bc:bc pod2man:perl depmod:
 	/usr/include/stdio.h:libc6-dev /usr/include/gelf.h:libelf-dev /usr/include/openssl/evp.h:libssl-dev)
 
 # A kernel with base.config on a CPU of some 3 GHz.
-kernel_cpu_minutes=10
+kernel_cpu_minutes=11
 
 # make_in TREE OUT ARGUMENT...
 make_in() {
