@@ -53,6 +53,7 @@ cmd_boot() {
 	kind=${kind:-patched}
 	is_kind "$kind"
 	((g_nodes <= g_mem / 64)) || refuse "$g_mem MB are too little for $g_nodes nodes"
+	# shellcheck disable=SC2119
 	needs_guest
 	if [ -z "$command" ]; then
 		if [ -t 0 ]; then shell=1; else command=$(cat)$'\n:'; fi

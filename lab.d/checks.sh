@@ -13,19 +13,23 @@
 . "$top/lab.d/configs.sh"
 # shellcheck source=lab.d/guards.sh
 . "$top/lab.d/guards.sh"
+# shellcheck source=lab.d/needs-test.sh
+. "$top/lab.d/needs-test.sh"
+# shellcheck source=lab.d/bare.sh
+. "$top/lab.d/bare.sh"
 
 check_names() {
 	printf '%s\n' lab.shellcheck lab.input lab.save lab.timeline lab.verdicts series.owners series.applies series.roundtrip \
 		series.mailable series.checkpatch source.warnings source.sparse series.ways series.maintainers series.docs series.guards \
-		lab.readme lab.demo series.steps series.boots series.configs lab.deb
+		lab.needs lab.readme lab.demo series.steps series.boots series.configs lab.deb lab.bare
 }
 
 # quick, all (with --all and --rest only), or named: a quarter of an hour, and
 # run only when asked for by its own name.
 check_kind() {
 	case $1 in
-	lab.deb | series.boots | series.configs) echo named ;;
-	lab.readme | lab.demo | series.ways | series.maintainers | series.docs | series.steps) echo all ;;
+	lab.deb | lab.bare | series.boots | series.configs) echo named ;;
+	lab.needs | lab.readme | lab.demo | series.ways | series.maintainers | series.docs | series.steps) echo all ;;
 	*) echo quick ;;
 	esac
 }
@@ -41,7 +45,7 @@ run_check() {
 	out=$log/check-$name.out
 	# A subshell: what it undoes at its end is its own, and so is its death.
 	(
-		cleanups=()
+		cleanups=() builds=()
 		trap run_cleanups EXIT
 		"check_${name/./_}"
 	) >"$out" 2>&1 || status=$?
@@ -271,6 +275,7 @@ check_lab_verdicts() {
 	local bad=0 run='#  RUN           s.b ...\n'
 
 	scratch
+	need python3:python3
 	expect_verdicts passes 0 'TAP version 13\n1..2\nok 1 s.a\nok 2 f.v.b\n' 'pass s.a;pass s.f.v.b;'
 	expect_verdicts skips 4 '1..2\nok 1 a # SKIP no swap\nok 2 b\n' 'skip s.a no swap;pass s.b;'
 	expect_verdicts 'skips all' 4 '1..0 # SKIP not root\n' 'skip s not root;'
@@ -387,7 +392,7 @@ check_series_checkpatch() {
 
 	needs_series
 	scratch
-	need perl:perl python3:python3 /usr/lib/python3/dist-packages/ply:python3-ply /usr/lib/python3/dist-packages/git:python3-git
+	need pod2man:perl python3:python3 /usr/lib/python3/dist-packages/ply:python3-ply /usr/lib/python3/dist-packages/git:python3-git
 	export_series "$work/out" '' || return
 	# No sign-off is ours to give. FILE_PATH_CHANGES asks, for every new file, whether
 	# MAINTAINERS knows it; one entry there covers all of ours. EXECUTE_PERMISSIONS
@@ -408,7 +413,7 @@ check_series_maintainers() {
 
 	needs_series
 	scratch
-	need perl:perl
+	need pod2man:perl
 	export_series "$work/out" '' || return
 	owners "$work/owners" || return
 	mini_repo "$work/ours" "$work/owners" || return
@@ -441,7 +446,8 @@ check_series_docs() {
 
 	needs_series
 	scratch
-	need make:make python3:python3 sphinx-build:python3-sphinx
+	need make:make gcc:gcc pod2man:perl python3:python3 sphinx-build:python3-sphinx \
+		/usr/lib/python3/dist-packages/yaml:python3-yaml
 	update_patched
 	PYTHONDONTWRITEBYTECODE=1 make -C "$build/patched" htmldocs SPHINXDIRS=admin-guide/mm O="$work/docs" >"$work/said" 2>&1 || {
 		tail -n 20 "$work/said"
@@ -490,7 +496,7 @@ our_warnings() {
 		echo 'nothing of the kernel is touched yet'
 		exit 4
 	}
-	make -C "$build/patched" O="$out" ARCH=x86_64 -j"$jobs" LOCALVERSION=-patched "$@" "${objects[@]}" >"$work/make" 2>&1 || {
+	make_in "$build/patched" "$out" LOCALVERSION=-patched "${same_everywhere[@]}" "$@" "${objects[@]}" >"$work/make" 2>&1 || {
 		cat "$work/make"
 		return 1
 	}

@@ -9,6 +9,8 @@ repo=${LAB_REPO:-$top}
 patches=$repo/patches/6.12
 jobs=${LAB_JOBS:-$(nproc)}
 export LC_ALL=C.UTF-8
+# ccache takes it for a part of what is compiled.
+unset LANG
 
 say() { printf 'lab: %s\n' "$*" >&2; }
 
@@ -90,8 +92,9 @@ elapsed() { printf '%d:%02d' $((($1) / 60)) $((($1) % 60)); }
 
 # A changing line on a terminal; elsewhere a plain line now and then.
 progress_last=-30
+progress_plain=''
 progress() {
-	if [ -t 2 ]; then
+	if [ -t 2 ] && [ -z "$progress_plain" ]; then
 		printf '\r\033[Klab: %s' "$*" >&2
 	elif ((SECONDS - progress_last >= 30)); then
 		progress_last=$SECONDS
@@ -99,7 +102,7 @@ progress() {
 	fi
 }
 progress_end() {
-	[ ! -t 2 ] || printf '\r\033[K' >&2
+	[ ! -t 2 ] || [ -n "$progress_plain" ] || printf '\r\033[K' >&2
 	progress_last=-30
 }
 
@@ -120,18 +123,25 @@ unlock() {
 }
 
 # need COMMAND:PACKAGE... installs the packages whose command is missing. A
-# command that is an absolute path stands for a file.
+# command that is an absolute path stands for a file. LAB_SYSROOT is where
+# lab.needs pretends that a bare machine's files are.
 need() {
 	local pair command missing=()
 
 	for pair; do
 		command=${pair%%:*}
 		case $command in
-		/*) [ -e "$command" ] || missing+=("${pair#*:}") ;;
-		*) PATH=$PATH:/usr/sbin:/sbin command -v "$command" >/dev/null || missing+=("${pair#*:}") ;;
+		/*) [ -e "${LAB_SYSROOT-}$command" ] || missing+=("${pair#*:}") ;;
+		*)
+			PATH=$PATH:${LAB_SYSROOT-}/usr/sbin:${LAB_SYSROOT-}/sbin command -v "$command" >/dev/null ||
+				missing+=("${pair#*:}")
+			;;
 		esac
 	done
-	[ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
+	[ ${#missing[@]} -gt 0 ] || return 0
+	# Some bring more than one command.
+	mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
+	install_packages "${missing[@]}"
 }
 
 install_packages() {

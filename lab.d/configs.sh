@@ -26,6 +26,7 @@ compile_config() {
 		cross=${compiler%gcc}
 		;;
 	esac
+	need "${kernel_tools[@]}"
 	mkdir "$out"
 	if [ "$1" = base ]; then
 		merge_fragments "$top"/lab.d/config/{base,patched}.config >"$out/.lab-config"

@@ -130,7 +130,7 @@ check_lab_deb() {
 		return 4
 	}
 	scratch
-	need mmdebstrap:mmdebstrap mke2fs:e2fsprogs
+	need mmdebstrap:mmdebstrap mke2fs:e2fsprogs python3:python3 "${guest_tools[@]}"
 	mkdir -p "$build/deb-test"
 	CONFIG='' "$top/lab" deb --config small "$build/deb-test" >"$work/list" || return
 	mapfile -t list <"$work/list"

@@ -93,9 +93,8 @@ cmd_deb() {
 }
 
 deb_needs() {
-	need gcc:gcc make:make flex:flex bison:bison bc:bc perl:perl depmod:kmod patch:patch git:git xz:xz-utils zstd:zstd \
-		cpio:cpio rsync:rsync openssl:openssl pahole:pahole dpkg-buildpackage:dpkg-dev dh:debhelper python3:python3 \
-		/usr/include/stdio.h:libc6-dev /usr/include/gelf.h:libelf-dev /usr/include/openssl/evp.h:libssl-dev
+	need "${source_tools[@]}" "${kernel_tools[@]}" patch:patch git:git zstd:zstd cpio:cpio rsync:rsync openssl:openssl \
+		pahole:pahole dpkg-buildpackage:dpkg-dev dh:debhelper python3:python3
 	[ "$1" != cloud ] || need "$debian_config:linux-config-6.12"
 }
 

@@ -5,6 +5,8 @@
 base=$build/base
 source_package=linux-source-6.12
 source_tar=/usr/src/$source_package.tar.xz
+source_tools=(xz:xz-utils)
+[ -n "${KERNEL_SOURCE-}" ] || source_tools+=("$source_tar:$source_package")
 
 # What the source is, so that the same one is not unpacked twice.
 source_identity() {
@@ -21,7 +23,9 @@ source_identity() {
 is_git_tree() {
 	local where
 
-	[ -d "$1" ] && command -v git >/dev/null || return 1
+	[ -d "$1" ] || return 1
+	[ ! -e "$1/.git" ] || need git:git
+	command -v git >/dev/null || return 1
 	where=$(git -C "$1" rev-parse --show-prefix 2>/dev/null) || return 1
 	[ -z "$where" ] && git -C "$1" cat-file -e HEAD:Makefile 2>/dev/null
 }
@@ -45,22 +49,24 @@ unpack_source() {
 	elif [ -d "$what" ]; then
 		tar -C "$what" --exclude-vcs --exclude='*.o' --exclude='*.cmd' -cf - . | tar -x -C "$to"
 	elif [ -f "$what" ]; then
-		tar -xf "$what" -C "$to" 2>/dev/null
+		case $what in
+		*.zst | *.tzst) need zstd:zstd ;;
+		*.bz2 | *.tbz*) need bzip2:bzip2 ;;
+		esac
+		XZ_DEFAULTS=-T0 tar -xf "$what" -C "$to" 2>/dev/null
 	else
 		return 1
 	fi
 }
 
 # fetch_base: build/base is there and is what was asked for.
+base_fetched=''
 fetch_base() {
 	local what=${KERNEL_SOURCE-} fd new=$build/base.new inner version
 
-	if [ -z "$what" ]; then
-		need "$source_tar:$source_package"
-		what=$source_tar
-	fi
-	need xz:xz-utils
-	what=$(readlink -f "$what")
+	[ -z "$base_fetched" ] || return 0
+	need "${source_tools[@]}"
+	what=$(readlink -f "${what:-$source_tar}")
 	lock source fd
 	if [ "$(cat "$base/.lab-source" 2>/dev/null)" != "$(source_identity "$what")" ] ||
 		directory_changed "$what"; then
@@ -79,6 +85,7 @@ fetch_base() {
 		[ -n "$version" ] || refuse "$what is no Linux source: its Makefile names no version"
 		[[ $version == 6.12.* ]] || refuse "$what is Linux $version: the series is for 6.12.y"
 		if [ -e "$inner/.config" ] || [ -e "$inner/include/config" ]; then
+			need make:make gcc:gcc
 			make -s -C "$inner" mrproper >&2
 		fi
 		source_identity "$what" >"$inner/.lab-source"
@@ -90,6 +97,7 @@ fetch_base() {
 		touch "$base/.lab-source"
 	fi
 	unlock fd
+	base_fetched=1
 }
 
 base_version() { source_version "$base"; }

@@ -10,7 +10,12 @@ guest_defaults() {
 }
 
 tsc_khz=
-needs_guest() { need qemu-system-x86_64:qemu-system-x86 setpriv:util-linux; }
+guest_tools=(qemu-system-x86_64:qemu-system-x86 setpriv:util-linux)
+# All that building and booting takes, and what is given: apt is asked once, not six times.
+needs_guest() {
+	need "${source_tools[@]}" "${kernel_tools[@]}" "${selftest_tools[@]}" "${archive_tools[@]}" "${guest_tools[@]}" \
+		git:git patch:patch "$@"
+}
 
 # guest_accel KIND: kvm or tcg. That /dev/kvm exists does not mean that a guest
 # runs on it, so one is booted under a short limit; the answer stays true
@@ -48,7 +53,7 @@ guest_clock() {
 	clock=
 	[ "${g_accel:-$accel}" = tcg ] || return 0
 	if [ ! "$build/tsc" -nt "$top/lab.d/tsc.c" ]; then
-		need gcc:gcc /usr/include/stdio.h:libc6-dev
+		need "${selftest_tools[@]}"
 		gcc -O2 -Wall -o "$build/tsc" "$top/lab.d/tsc.c"
 	fi
 	tsc_khz=${tsc_khz:-$("$build/tsc")}
@@ -139,6 +144,7 @@ end_guest() {
 run_guest() {
 	local name=$1 kind=$2 command=$3 dir pid keys idle deadline out reader='' letter
 
+	need "${guest_tools[@]}"
 	[ -n "$g_accel" ] || guest_accel "$kind"
 	g_console=$log/$name-$kind.console g_out=$log/$name-$kind.out
 	scratch_dir dir run
@@ -194,6 +200,7 @@ run_guest() {
 run_guest_shell() {
 	local kind=$1 dir
 
+	need "${guest_tools[@]}"
 	guest_accel "$kind"
 	scratch_dir dir run
 	pack_run "$dir" ''

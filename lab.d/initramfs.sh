@@ -7,9 +7,14 @@
 
 guest=$build/guest
 selftests=$guest/kselftest
+selftest_tools=(rsync:rsync gcc:gcc make:make /usr/include/stdio.h:libc6-dev /usr/lib32/crt1.o:gcc-multilib
+	/usr/include/linux/fuse.h:linux-libc-dev)
+archive_tools=(busybox:busybox-static cpio:cpio)
 
 # pack DIR FILE: DIR's content, owned by root whoever packs it.
 pack() {
+	need "${archive_tools[@]}"
+	mkdir -p "${2%/*}"
 	(cd "$1" && find . -mindepth 1 -print0 | sort -z |
 		cpio --quiet -0 -o -H newc -R 0:0) >"$2.new"
 	mv "$2.new" "$2"
@@ -35,13 +40,12 @@ build_selftests() {
 
 	rm -rf "$selftests"
 	mkdir -p "$selftests/mm"
-	need rsync:rsync gcc:gcc make:make /usr/include/stdio.h:libc6-dev /usr/lib32/crt1.o:gcc-multilib \
-		/usr/include/linux/fuse.h:linux-libc-dev
+	need "${selftest_tools[@]}"
 	say "building the selftests"
 	kernel_make patched -s headers >"$log/selftests.log" 2>&1 ||
 		die "the kernel's headers cannot be made: see $log/selftests.log"
 	if [ -e "$source/oom_reaper/Makefile" ]; then
-		make -s -C "$source" O="$out" TARGETS=oom_reaper SKIP_TARGETS='' FORCE_TARGETS=1 \
+		make -s -j"$jobs" -C "$source" O="$out" TARGETS=oom_reaper SKIP_TARGETS='' FORCE_TARGETS=1 \
 			INSTALL_PATH="$selftests" install >>"$log/selftests.log" 2>&1 ||
 			broken="the selftests do not build: $(grep -m1 -E 'error:|Error' "$log/selftests.log"), see $log/selftests.log"
 	fi
@@ -57,7 +61,7 @@ build_selftests() {
 make_initramfs() {
 	local root fd made_of broken=''
 
-	need busybox:busybox-static cpio:cpio
+	need "${archive_tools[@]}" "${selftest_tools[@]}"
 	fetch_base
 	mkdir -p "$guest"
 	lock guest fd
@@ -92,7 +96,7 @@ make_initramfs() {
 make_stress_archive() {
 	local root=$guest/stress-root
 
-	need stress-ng:stress-ng cpio:cpio
+	need stress-ng:stress-ng
 	[ "$guest/stress.cpio" -nt "$(command -v stress-ng)" ] && return
 	rm -rf "$root"
 	mkdir -p "$root/bin"

@@ -35,25 +35,35 @@ kernel_fragments() {
 	[ "$1" != debug ] || printf '%s\n' "$top/lab.d/config/debug.config"
 }
 
+# What the kernel's makefiles run. Of perl the essential packages have a part only.
+kernel_tools=(gcc:gcc make:make flex:flex bison:bison bc:bc pod2man:perl depmod:kmod ccache:ccache
+	/usr/include/stdio.h:libc6-dev /usr/include/gelf.h:libelf-dev /usr/include/openssl/evp.h:libssl-dev)
+
+# A kernel with base.config on a CPU of some 3 GHz.
+kernel_cpu_minutes=11
+
 # make_in TREE OUT ARGUMENT...
 make_in() {
-	local tree=$1 out=$2 cc=gcc
+	local tree=$1 out=$2
 
 	shift 2
-	if command -v ccache >/dev/null; then
-		cc='ccache gcc'
-		export CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=$build
-	fi
-	make -C "$tree" O="$out" ARCH=x86_64 CC="$cc" -j"$jobs" "$@"
+	need "${kernel_tools[@]}"
+	# By the compiler's own list of dependencies: then what is not in the cache is
+	# not preprocessed twice.
+	export CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=$build CCACHE_DEPEND=1
+	make -C "$tree" O="$out" ARCH=x86_64 CC='ccache gcc' -j"$jobs" "$@"
 }
+
+# The same source gives the same kernel, whoever builds it: the versions of Rust and
+# pahole would go into every object's configuration, and they are not used.
+same_everywhere=(KBUILD_BUILD_USER=lab KBUILD_BUILD_HOST=lab KBUILD_BUILD_TIMESTAMP=1970-01-01
+	RUSTC=no-rustc PAHOLE=no-pahole)
 
 kernel_make() {
 	local kind=$1
 
 	shift
-	# The same source gives the same kernel, whoever builds it.
-	make_in "$(kernel_tree "$kind")" "$(kernel_out "$kind")" LOCALVERSION="-$kind" KBUILD_BUILD_USER=lab \
-		KBUILD_BUILD_HOST=lab KBUILD_BUILD_TIMESTAMP='1970-01-01' "$@"
+	make_in "$(kernel_tree "$kind")" "$(kernel_out "$kind")" LOCALVERSION="-$kind" "${same_everywhere[@]}" "$@"
 }
 
 # install_modules KIND [M=FOLDER]: into .lab-modules, for make_modules_archive.
@@ -101,19 +111,29 @@ config_not_taken() {
 		"$out/.config" "$out/.lab-config"
 }
 
-# Counts the lines that make prints per object and shows them.
+# Counts the lines that make prints per object and shows them; of several builds
+# at once, one line shows all.
+building=''
 build_progress() {
-	local kind=$1 total=$2 done=0 start=$SECONDS line
+	local kind=$1 total=$2 done=0 start=$SECONDS line shown states
 
 	while IFS= read -r line; do
 		case $line in
-		'  CC '* | '  AS '* | '  LD '* | '  AR '*)
-			done=$((done + 1))
-			((done % 20)) || progress "build $kind: $done of about $((done > total ? done : total)) objects, $(elapsed $((SECONDS - start)))"
-			;;
+		'  CC '* | '  AS '* | '  LD '* | '  AR '*) done=$((done + 1)) ;;
+		*) continue ;;
 		esac
+		((done % 20 == 0)) || continue
+		shown="$kind: $done of about $((done > total ? done : total))"
+		if [ -n "$building" ]; then
+			printf '%s\n' "$shown" >"$building/$kind"
+			states=("$building"/*)
+			[ "${states[0]}" = "$building/$kind" ] || continue
+			shown=$(cat "${states[@]}" | paste -sd, | sed 's/,/, /g')
+		fi
+		progress "build $shown objects, $(elapsed $((SECONDS - start)))"
 	done
 	progress_end
+	[ -z "$building" ] || rm -f "$building/$kind"
 	printf '%s\n' "$done" >"$log/objects-$kind"
 }
 
@@ -144,12 +164,87 @@ build_test_module() {
 	kernel_make stock M="$dir" modules && install_modules stock M="$dir"
 }
 
+# The makefiles of objtool name its files by absolute path: a checkout that was moved
+# builds objtool anew, and then every object, as they all depend on it. So the
+# same objtool in a new place gets the time of the old one.
+keep_objtool() {
+	local kind=$1 tree out
+
+	tree=$(kernel_tree "$kind")
+	out=$(kernel_out "$kind")
+	[ "$(cat "$out/.lab-place" 2>/dev/null || echo "$out")" != "$out" ] &&
+		[ -e "$out/tools/objtool/objtool" ] || return 0
+	touch -r "$out/tools/objtool/objtool" "$out/.lab-objtool"
+	[ -z "$(find "$tree"/tools/{arch,build,include,lib,objtool} -type f -newer "$out/.lab-objtool" -print -quit)" ] || return 0
+	kernel_make "$kind" -s tools/objtool >>"$log/build-$kind.log" 2>&1 || return 0
+	find "$out/tools/objtool" -newer "$out/.lab-objtool" -exec touch -r "$out/.lab-objtool" {} +
+}
+
+# foretell MINUTES KIND...: how long it takes, and how much disk, until MINUTES of work
+# with these kernels are done, if they have to be built first.
+foretell() {
+	local minutes=$1 kind new=0 gb free
+
+	shift
+	for kind; do [ -e "$(kernel_image "$kind")" ] || new=$((new + 1)); done
+	((new)) || return 0
+	gb=$((2 + new))
+	minutes=$((minutes + 1 + (new * kernel_cpu_minutes + jobs - 1) / jobs))
+	say "building what is not there yet: about $minutes minutes with $jobs jobs at a time, $gb GB below $build"
+	free=$(df --output=avail -BG "$build" | tail -n 1 | tr -dc 0-9)
+	((free >= gb)) || say "$free GB are free there, and that may not be enough"
+}
+
+# What builds in the background is not to go on without us; it has process groups of its own.
+builds=()
+end_builds() {
+	local pid
+
+	for pid in "${builds[@]}"; do kill -TERM -- "-$pid" 2>/dev/null || :; done
+}
+
+# start_build KIND: build_kernel in the background; await_builds waits for all of
+# them. What it needs has to be installed: nobody could answer sudo there.
+start_build() {
+	[ ${#builds[@]} -gt 0 ] || at_exit end_builds
+	set -m
+	background_build "$1" </dev/null &
+	set +m
+	builds+=($!)
+}
+
+background_build() {
+	cleanups=()
+	trap run_cleanups EXIT
+	build_kernel "$1"
+}
+
+await_builds() {
+	local pid
+
+	for pid in "${builds[@]}"; do
+		wait -n || exit 1
+	done
+	builds=()
+}
+
+# build_kernels KIND...: side by side, as linking and packing one keeps one CPU busy.
+build_kernels() {
+	local kind
+
+	need "${kernel_tools[@]}" git:git patch:patch
+	fetch_base
+	scratch_dir building building
+	for kind; do start_build "$kind"; done
+	await_builds
+	building=
+}
+
 # build_kernel KIND: bzImage and modules, incrementally.
 build_kernel() {
 	local kind=$1 fd out start=$SECONDS total built version made_of
 
-	need gcc:gcc make:make flex:flex bison:bison bc:bc perl:perl depmod:kmod patch:patch git:git \
-		/usr/include/stdio.h:libc6-dev /usr/include/gelf.h:libelf-dev /usr/include/openssl/evp.h:libssl-dev
+	need "${kernel_tools[@]}" git:git patch:patch
 	fetch_base
 	lock "kernel-$kind" fd
 	out=$(kernel_out "$kind")
@@ -161,7 +256,8 @@ build_kernel() {
 	rm -f "$out/.lab-built"
 	[ "$kind" = stock ] || update_patched
 	kernel_config "$kind"
-	total=$(cat "$out/.lab-total" 2>/dev/null || echo 2300)
+	keep_objtool "$kind"
+	total=$(cat "$out/.lab-total" 2>/dev/null || echo 1900)
 	if ! kernel_make "$kind" bzImage modules 2>&1 | tee "$log/build-$kind.log" | build_progress "$kind" "$total"; then
 		grep -E -m 20 'error:|Error |undefined reference|^make.*\*\*\*' "$log/build-$kind.log" >&2 || :
 		die "the $kind kernel does not build: see $log/build-$kind.log"
@@ -178,6 +274,7 @@ build_kernel() {
 			die "the module test_oom does not build for the stock kernel: see $log/build-$kind.log"
 	fi
 	printf '%s\n' "$made_of" >"$out/.lab-built"
+	printf '%s\n' "$out" >"$out/.lab-place"
 	unlock fd
 	version=$(cat "$out/include/config/kernel.release")
 	say "kernel $kind: $version, $built objects built in $(elapsed $((SECONDS - start)))"

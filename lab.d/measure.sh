@@ -73,11 +73,11 @@ measure() {
 	local dir=$1 runs=$2 kind name run n=0 all start=$SECONDS out program options
 
 	shift 2
-	needs_guest
-	for kind in stock patched; do
-		build_kernel "$kind"
-		make_modules_archive "$kind"
-	done
+	needs_guest gnuplot:gnuplot-nox
+	# A guest takes some eight seconds.
+	foretell $(($# * runs / 4 + 1)) stock patched
+	build_kernels stock patched
+	for kind in stock patched; do make_modules_archive "$kind"; done
 	make_initramfs die
 	[ -x "$selftests/oom_reaper/oom_bench" ] || die "there is no oom_bench among the selftests"
 	rm -rf "$dir"

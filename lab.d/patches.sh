@@ -6,6 +6,7 @@
 
 # Nothing that a user has configured may change a byte of what we write.
 lab_git() {
+	need git:git
 	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_CEILING_DIRECTORIES=$top git \
 		-c safe.directory='*' -c core.autocrlf=false -c core.quotePath=false -c gc.auto=0 \
 		-c core.fileMode=true -c advice.detachedHead=false "$@"

@@ -1,10 +1,11 @@
 # shellcheck shell=bash
-# The README's commands are run as they stand there; stand-ins.sh has those of
-# other distributions.
+# The commands of README.md and INSTALL.md are run as they stand there;
+# stand-ins.sh has those of other distributions.
 
-# Each block of the README as "NUMBER LINE", without the indentation.
+# Each block of both as "NUMBER LINE", without the indentation.
 readme_lines() {
-	awk '/^    / { if (!inside) n++; inside = 1; print n, substr($0, 5); next } { inside = 0 }' "$repo/README.md"
+	awk 'FNR == 1 { inside = 0 }
+		/^    / { if (!inside) n++; inside = 1; print n, substr($0, 5); next } { inside = 0 }' "$repo"/{README,INSTALL}.md
 }
 
 # readme_block START: the block whose first line begins so.
@@ -16,7 +17,7 @@ readme_block() {
 		END { exit !found }'
 }
 
-# run_readme DIR START runs a block in DIR, with the README's paths where they are here.
+# run_readme DIR START runs a block in DIR, with its paths where they are here.
 run_readme() {
 	local dir=$1 start=$2 status=0
 
@@ -63,7 +64,7 @@ check_series_ways() {
 guest_python() {
 	local lib
 
-	need /usr/bin/python3:python3
+	need /usr/bin/python3:python3 cpio:cpio
 	lib=$(/usr/bin/python3 -c 'import os; print(os.path.dirname(os.__file__))')
 	mkdir -p "$1/lib"
 	(cd "${lib%/*}" && find "${lib##*/}" \( -name '*.py' -o -name '*.so' \) -not -path '*/test/*' -not -path '*-packages/*' -print0 |
@@ -118,11 +119,12 @@ readme_in_guest() {
 		END { exit bad }' || bad=1
 }
 
-# No block of the README that nothing runs.
+# No block of either that nothing runs.
 check_lab_readme() {
 	local bad=0 start call
 
 	scratch
+	need python3:python3
 	while read -r _ start; do
 		case $start in
 		# Calls of lab: lab.demo, whoever calls lab test, lab.deb.
@@ -134,14 +136,14 @@ check_lab_readme() {
 		# What oom-timeline prints.
 		'OOM 1 at '*) ;;
 		*)
-			echo "nothing runs the README's \"$start\""
+			echo "nothing runs \"$start\" of README.md or INSTALL.md"
 			bad=1
 			;;
 		esac
 	done < <(readme_lines | sort -snuk1,1)
 	while read -r call; do
 		"$top/lab" "$call" --help | grep -q '^usage: ' || bad=1
-	done < <(grep -o '`\./lab [a-z]*' "$repo/README.md" | cut -d' ' -f2 | sort -u)
+	done < <(grep -oh '`\./lab [a-z]*' "$repo"/{README,INSTALL}.md | cut -d' ' -f2 | sort -u)
 	mkdir "$work/there"
 	ln -s "$repo/tools" "$repo/lab.d" "$work/there/"
 	run_readme "$work/there" 'tools/mm/oom-timeline lab.d/'

@@ -60,6 +60,7 @@ kernel_complaints() {
 # Kernels and the guest's files are built once a run, when first wanted.
 declare -A prepared
 prepare_kernel() {
+	await_builds
 	if [ -z "${prepared[guest]-}" ]; then
 		make_initramfs die
 		prepared[guest]=1

@@ -137,9 +137,9 @@ cmd_test() {
 	if [ -z "$plan" ]; then
 		plan=$(plan_tests "$which" "$kernel")
 	fi
-	needs_guest
 	verdict_due=1
 	at_exit broken_off
+	build_ahead "${kernel:-patched}" "$plan"
 	# The descriptor keeps the tests themselves from reading the plan.
 	while read -r -u 3 word name rest; do
 		if [ -n "$test_minutes" ] && ((SECONDS >= test_minutes * 60)); then
@@ -154,6 +154,27 @@ cmd_test() {
 	done 3<<<"$plan"
 	verdict
 	[ "$failed" -eq 0 ]
+}
+
+# build_ahead KERNEL PLAN: what needs no kernel is checked while that is built.
+build_ahead() {
+	local minutes=1
+
+	grep -q -e '^scenario ' -e '^check source[.]' <<<"$2" || return 0
+	if [ "$(wc -l <<<"$2")" -lt 20 ]; then
+		# shellcheck disable=SC2119
+		needs_guest
+	else
+		# The tests ask for these themselves, but one by one.
+		needs_guest shellcheck:shellcheck python3:python3 sparse:sparse stress-ng:stress-ng \
+			/usr/lib/python3/dist-packages/ply:python3-ply /usr/lib/python3/dist-packages/git:python3-git
+		minutes=8
+	fi
+	foretell $minutes "$1"
+	fetch_base
+	progress_plain=1
+	start_build "$1"
+	progress_plain=''
 }
 
 # plan_tests quick|all|rest KERNEL. A kernel that was named runs scenarios only:

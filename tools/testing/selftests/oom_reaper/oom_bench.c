@@ -311,6 +311,22 @@ static void spinners(void)
 	one_victim(VICTIM_READ, true);
 }
 
+/*
+ * How much of the longest page fault came after the kill. The fault may have
+ * begun later, to wait for another kill, or have ended before.
+ */
+static double worst_after_ms(const struct glutton_shared *took,
+			     long long killed_ns)
+{
+	long long after_ns = took->worst_end_ns - killed_ns;
+
+	if (killed_ns < 0)
+		return -1;
+	if (after_ns > took->worst_ns)
+		after_ns = took->worst_ns;
+	return after_ns < 0 ? 0 : after_ns / 1e6;
+}
+
 static void hogged(enum victim_stuck stuck)
 {
 	struct victim victim = {
@@ -352,7 +368,7 @@ static void hogged(enum victim_stuck stuck)
 	result_begin(victim.mb);
 	result_figure("worst_stall_ms", served ? took.worst_ns / 1e6 : -1);
 	result_figure("after_kill_ms",
-		      served ? ms_between(killed_ns, took.worst_end_ns) : -1);
+		      served ? worst_after_ms(&took, killed_ns) : -1);
 	result_figure("stalled_ms", took.stalled_ns / 1e6);
 	result_number("served", served);
 	result_number("bystanders_killed", killed);
