@@ -11,11 +11,13 @@
 . "$top/lab.d/deb-test.sh"
 # shellcheck source=lab.d/configs.sh
 . "$top/lab.d/configs.sh"
+# shellcheck source=lab.d/exact.sh
+. "$top/lab.d/exact.sh"
 
 check_names() {
 	printf '%s\n' lab.shellcheck lab.input lab.save lab.timeline lab.verdicts series.owners series.applies series.roundtrip \
 		series.mailable series.checkpatch source.warnings source.sparse series.ways series.maintainers series.docs \
-		lab.readme lab.demo series.steps series.boots series.configs lab.deb
+		lab.readme lab.demo exact.figures series.steps series.boots series.configs lab.deb
 }
 
 # quick, all (with --all and --rest only), or named: a quarter of an hour, and
@@ -23,7 +25,7 @@ check_names() {
 check_kind() {
 	case $1 in
 	lab.deb | series.boots | series.configs) echo named ;;
-	lab.readme | lab.demo | series.ways | series.maintainers | series.docs | series.steps) echo all ;;
+	lab.readme | lab.demo | exact.figures | series.ways | series.maintainers | series.docs | series.steps) echo all ;;
 	*) echo quick ;;
 	esac
 }
@@ -34,6 +36,7 @@ run_check() {
 	say "$name"
 	case $name in
 	source.* | lab.readme) prepare_kernel patched ;;
+	exact.*) prepare_kernel stock && prepare_kernel patched ;;
 	*) fetch_base ;;
 	esac
 	out=$log/check-$name.out
@@ -44,7 +47,7 @@ run_check() {
 		"check_${name/./_}"
 	) >"$out" 2>&1 || status=$?
 	case $status in
-	0) result pass "$name" ;;
+	0) result pass "$name" "$(sed -n 's/^note: //p' "$out" | tail -n 1)" ;;
 	4) result skip "$name" "$(tail -n 1 "$out")" ;;
 	*)
 		result fail "$name" "$(grep -c '' "$out") lines, see $out"
