@@ -45,31 +45,33 @@ exact_figures() {
 		cost.memcg_fault path fault of a new 4 KiB page in a memory cgroup
 		cost.memcg_munmap path munmap in a memory cgroup, a page
 		cost.memcg_account path alloc_pages and free, accounted to a memory cgroup
-		natural.gone_ms path OOM victim that can exit, 96 MB: gone, ms
-		natural_threads.gone_ms path the same, 64 threads
-		natural_thp.gone_ms path the same, huge pages
-		natural_thp_threads.gone_ms path the same, huge pages, 64 threads
-		memcg_kill.gone_ms path killed by its memory cgroup, 64 MB: fork to gone, ms
+		natural.gone_ms kill OOM victim that can exit, 96 MB: gone, ms
+		natural_threads.gone_ms kill the same, 64 threads
+		natural_thp.gone_ms kill the same, huge pages
+		natural_thp_threads.gone_ms kill the same, huge pages, 64 threads
+		memcg_kill.gone_ms kill killed by its memory cgroup, 64 MB: fork to gone, ms
 		dstate.back_ms kill victim sleeps in D state: memory back, ms
 		mmap_lock.back_ms kill victim holds mmap_lock: memory back, ms
 		burst.back_ms kill eight victims at once: all memory back, ms
 		futex.back_ms kill victim holds a robust mutex: memory back, ms
 		mrelease.call_ms kill process_mrelease(), mmap_lock held, ms
 		hog_dstate.worst_stall_ms kill hog, victim in D state: longest page fault, ms
+		hog_dstate.kill_stall_ms kill the same: page fault with the kill, ms
+		hog_dstate.kill_to_page_ms kill the same: kill to its page, ms
 		hog_dstate.bystanders_killed kill the same: bystanders killed
 		hog_mmap_lock.worst_stall_ms kill hog, victim holds mmap_lock: longest page fault, ms
+		hog_mmap_lock.kill_stall_ms kill the same: page fault with the kill, ms
+		hog_mmap_lock.kill_to_page_ms kill the same: kill to its page, ms
 		hog_mmap_lock.bystanders_killed kill the same: bystanders killed
-		hog_parts.worst_stall_ms part hog, victim in D state, traced: longest page fault, ms
+		hog_parts.kill_stall_ms part hog, victim in D state, traced: page fault with the kill, ms
 		hog_parts.reclaims part rounds of reclaim before the kill
 		hog_parts.part_reclaim_ms part reclaim, ms
 		hog_parts.part_report_ms part choice of the victim and report, ms
 		hog_parts.part_handover_ms part kill to handover, ms
 		hog_parts.part_start_ms part handover to the reaper's start, ms
-		hog_parts.part_batch_ms part start to the hog's wake-up, ms
-		hog_parts.part_wakeup_ms part wake-up to running, ms
+		hog_parts.part_reap_ms part the reaper's first batches, until the hog runs, ms
 		hog_parts.part_page_ms part running to page, ms
 		hog_parts.kill_to_run_ms kill kill to the hog running, ms
-		hog_parts.kill_to_page_ms kill kill to the page, ms
 		vma_locks.free_ns_per_page kill reaped under mmap_lock, a page
 		vma_locks.held_ns_per_page kill reaped under the VMAs' locks, a page
 	H
@@ -185,7 +187,7 @@ exact_least() {
 				if (!(key in least))
 					continue
 				spread = least[key] > 0 && most[key] < 1e12 ? 100 * (most[key] / least[key] - 1) : 0
-				printf "%s %s %.2f\n", key, least[key] >= 1e12 ? "never" : least[key], spread
+				printf "%s %s %.2f\n", key, (least[key] >= 1e12 ? "never" : least[key]), spread
 			}
 		}' OFMT=%.10g CONVFMT=%.10g <(exact_figures) "$1/$2"-*.out
 }
@@ -233,8 +235,10 @@ judge_exact() {
 		function above(what, ours, theirs, allowed) {
 			if (number(ours) <= number(theirs) * (1 + allowed / 100) + 1e-9)
 				return
-			printf "%s: %s, %s is %s: %s\n", key, ours, what, theirs,
-				number(ours) >= 1e12 || number(theirs) == 0 ? "worse" : sprintf("%.2f %% more, %s allowed", 100 * (ours / theirs - 1), allowed)
+			more = "worse"
+			if (number(ours) < 1e12 && number(theirs) > 0)
+				more = sprintf("%.2f %% more, %s %% allowed", 100 * (ours / theirs - 1), allowed)
+			printf "%s: %s, %s is %s: %s\n", key, ours, what, theirs, more
 			bad = 1
 		}
 		FILENAME ~ /\/stock$/ { stock[$1] = $2; next }
@@ -267,11 +271,11 @@ bench_exact() {
 
 	needs_guest
 	need gcc:gcc
+	make_initramfs die
 	for kind in stock patched; do
 		build_kernel "$kind"
 		make_modules_archive "$kind"
 	done
-	make_initramfs die
 	measure_exact "$dir" all
 	print_exact "$dir" | tee "$build/exact.txt"
 	say "the table again: $build/exact.txt"

@@ -314,16 +314,16 @@ static void spinners(void)
 }
 
 /*
- * The hog's longest wait, cut up by trace events: reclaim until the kill; the
- * choice of the victim and the report; from the kill to the handover, from there
- * to the reaper's start, to the hog's wake-up, until it runs, until it has its
- * page.  A kernel that polls until then writes more events than the buffer has
- * room for: only the parts up to the kill are to be seen there.
+ * The hog's page fault with the kill, cut up by trace events: reclaim until the
+ * kill; the choice of the victim and the report; from the kill to the handover,
+ * from there to the reaper's start, until the hog runs, until it has its page.  A
+ * kernel that polls until then writes more events than the buffer has room for:
+ * only the parts up to the kill are to be seen there.
  */
 #define PARTS_EVENTS	"oom:mark_victim oom:wake_reaper oom:start_task_reaping " \
 			"vmscan:mm_vmscan_direct_reclaim_begin " \
 			"vmscan:mm_vmscan_direct_reclaim_end " \
-			"sched:sched_wakeup sched:sched_switch"
+			"sched:sched_switch"
 
 static struct probe_text parts_trace;
 
@@ -342,7 +342,6 @@ static void parts_start(void)
 		ksft_exit_fail_msg("oom_bench: no trace events\n");
 	parts_file("trace_clock", "mono");
 	parts_file("options/overwrite", "0");
-	parts_file("events/sched/sched_wakeup/filter", "comm == \"hog\"");
 	parts_file("events/sched/sched_switch/filter", "next_comm == \"hog\"");
 }
 
@@ -359,12 +358,12 @@ static double event_ms(const char *line, const char *event)
 	return sscanf(at, "%lf", &seconds) == 1 ? seconds * 1e3 : -1;
 }
 
-static void result_parts(pid_t hog_pid, pid_t victim_pid, double from_ms,
-			 double to_ms)
+static void result_parts(pid_t hog_pid, pid_t victim_pid,
+			 const struct glutton_wait *wait)
 {
+	double from_ms = wait->begin_ns / 1e6, to_ms = wait->end_ns / 1e6;
 	double ms, reclaim_ms = 0, begun_ms = 0, reclaimed_ms = from_ms;
-	double kill_ms = 0, handover_ms = 0, start_ms = 0, woken_ms = 0;
-	double runs_ms = 0;
+	double kill_ms = 0, handover_ms = 0, start_ms = 0, runs_ms = 0;
 	char victim[32], by_hog[32], *line, *rest;
 	int reclaims = 0;
 
@@ -395,12 +394,9 @@ static void result_parts(pid_t hog_pid, pid_t victim_pid, double from_ms,
 		ms = event_ms(line, "start_task_reaping");
 		if (ms >= from_ms && !start_ms && strstr(line, victim))
 			start_ms = ms;
-		/* The last ones count: not those that come too early */
-		ms = event_ms(line, "sched_wakeup");
-		if (start_ms && ms >= start_ms && ms <= to_ms)
-			woken_ms = ms;
+		/* With one CPU it may not have come to sleep: no wake-up */
 		ms = event_ms(line, "sched_switch");
-		if (woken_ms && ms >= woken_ms && ms <= to_ms)
+		if (start_ms && !runs_ms && ms >= start_ms && ms <= to_ms)
 			runs_ms = ms;
 	}
 	probe_text_close(&parts_trace);
@@ -410,13 +406,11 @@ static void result_parts(pid_t hog_pid, pid_t victim_pid, double from_ms,
 	if (!kill_ms)
 		return;
 	result_figure("part_report_ms", kill_ms - reclaimed_ms);
-	result_figure("kill_to_page_ms", to_ms - kill_ms);
-	if (!handover_ms || !start_ms || !woken_ms || !runs_ms)
+	if (!handover_ms || !start_ms || !runs_ms)
 		return;
 	result_figure("part_handover_ms", handover_ms - kill_ms);
 	result_figure("part_start_ms", start_ms - handover_ms);
-	result_figure("part_batch_ms", woken_ms - start_ms);
-	result_figure("part_wakeup_ms", runs_ms - woken_ms);
+	result_figure("part_reap_ms", runs_ms - start_ms);
 	result_figure("part_page_ms", to_ms - runs_ms);
 	result_figure("kill_to_run_ms", runs_ms - kill_ms);
 }
@@ -429,6 +423,7 @@ static void hogged(enum victim_stuck stuck)
 	struct bystander bystander[BYSTANDERS];
 	int i, killed = 0, spoilt = 0, given_up;
 	long long hog_ns, killed_ns;
+	const struct glutton_wait *wait;
 	struct glutton_shared took;
 	pid_t hog_pid;
 	bool served;
@@ -465,10 +460,16 @@ static void hogged(enum victim_stuck stuck)
 			spoilt++;
 		bystander_stop(&bystander[i]);
 	}
+	/* Not the longest one, if the reaper has the hog's CPU later on */
+	wait = glutton_waited(&took, killed_ns);
 	result_begin(victim.mb);
 	result_figure("worst_stall_ms", served ? took.worst_ns / 1e6 : -1);
 	result_figure("after_kill_ms",
 		      served ? ms_between(killed_ns, took.worst_end_ns) : -1);
+	result_figure("kill_stall_ms",
+		      wait ? (wait->end_ns - wait->begin_ns) / 1e6 : -1);
+	result_figure("kill_to_page_ms",
+		      wait ? (wait->end_ns - killed_ns) / 1e6 : -1);
 	result_figure("stalled_ms", took.stalled_ns / 1e6);
 	result_number("served", served);
 	result_number("bystanders_killed", killed);
@@ -476,10 +477,8 @@ static void hogged(enum victim_stuck stuck)
 	result_number("gave_up", given_up);
 	result_figure("kill_ms", ms_between(hog_ns, killed_ns));
 	result_number("hog_mb", took.kb / 1024);
-	if (option("parts"))
-		result_parts(hog_pid, victim.pid,
-			     (took.worst_end_ns - took.worst_ns) / 1e6,
-			     took.worst_end_ns / 1e6);
+	if (option("parts") && wait)
+		result_parts(hog_pid, victim.pid, wait);
 	result_end();
 	hold_release_all(&hold);
 	victim_stop(&victim);
