@@ -140,6 +140,10 @@ check_lab_input() {
 	expect_refusal -- test --seconds soon
 	expect_refusal -- demo no_such_scenario
 	expect_refusal -- bench --runs 0
+	expect_refusal -- bench --exact --runs 3
+	expect_refusal -- bench --exact dstate
+	expect_refusal -- bench --update
+	expect_refusal -- bench --profile no_such_figure
 	expect_refusal -- series "$work/text"
 	expect_refusal -- series one two
 	expect_refusal -- deb one two

@@ -6,7 +6,7 @@
 # What a guest is to be like; each caller sets what it wants otherwise.
 guest_defaults() {
 	g_mem=512 g_smp=2 g_nodes=1 g_swap='' g_zram='' g_append='' g_cgroup=v2
-	g_stress='' g_add=() g_timeout=60 g_stream='' g_accel='' g_seed=''
+	g_stress='' g_add=() g_timeout=60 g_stream='' g_accel='' g_seed='' g_plugin=''
 }
 
 tsc_khz=
@@ -116,6 +116,7 @@ guest_command() {
 		truncate -s "${size}M" "$dir/swap$n.img"
 		qemu+=(-drive "if=virtio,format=raw,cache=unsafe,file=$dir/swap$n.img")
 	done
+	[ -z "$g_plugin" ] || qemu+=(-plugin "$g_plugin")
 	# No guest outlives lab, not even after kill -9.
 	qemu=(setpriv --pdeathsig KILL "${qemu[@]}")
 }
