@@ -321,7 +321,7 @@ check_series_owners() {
 	scratch
 	owners "$work/owners" || bad=1
 	for file in "$patches"/*.patch; do
-		series_list | grep -qxF "${file##*/}" || {
+		series_list | grep -xF "${file##*/}" >/dev/null || {
 			echo "${file##*/} is not in patches/6.12/series"
 			bad=1
 		}
