@@ -1,10 +1,15 @@
 # shellcheck shell=bash
 # shellcheck source=lab.d/measure.sh
 . "$top/lab.d/measure.sh"
+# shellcheck source=lab.d/exact.sh
+. "$top/lab.d/exact.sh"
 
 bench_help() {
 	cat <<-'H'
 		usage: lab bench [--runs N] [SCENARIO...] [KEY=VALUE...]
+		       lab bench --exact [--update]
+		       lab bench --profile NAME [--from FUNCTION[:N]] [--length N]
+		                 [--mark FUNCTION:...]
 
 		Measures each scenario on the stock and the patched kernel by turns, N times (5),
 		and prints medians, their ratio and the range; build/bench.txt keeps the table,
@@ -13,6 +18,17 @@ bench_help() {
 
 		scenarios: dstate mmap_lock hog_dstate hog_mmap_lock burst futex mrelease spinners
 		natural[_1cpu][_thp][_threads] vma_locks
+
+		--exact measures in guests with one CPU whose clock counts instructions, a
+		nanosecond each: the same figures on every host, also beside other work.
+		build/exact.txt keeps the table. --update writes lab.d/exact/ anew, by
+		which lab test exact judges.
+
+		--profile says where the instructions of one of these go, by function,
+		on both kernels: from the first call of out_of_memory(), or the call after
+		N others, for ten million instructions, with a line and a section for
+		each call of the marked functions. The names are those of the figures in
+		lab.d/exact.sh: hog_dstate.
 	H
 }
 
@@ -42,11 +58,25 @@ draw_bench() {
 }
 
 cmd_bench() {
-	local names=() runs=5 dir=$build/bench
+	local names=() runs='' dir=$build/bench exact='' update='' profile='' from=out_of_memory length=10000000 mark=oom_kill_process
 
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--help) bench_help && return ;;
+		--exact) exact=1 ;;
+		--update) update=1 ;;
+		--profile | --from | --mark)
+			value_of "$1" $#
+			[[ $2 =~ ^[A-Za-z0-9_.:]+$ ]] || refuse "$1 is \"$2\": names are needed"
+			printf -v "${1#--}" '%s' "$2"
+			shift
+			;;
+		--length)
+			value_of "$1" $#
+			is_number "$2" "$1" 1 999999999
+			length=$2
+			shift
+			;;
 		--runs)
 			value_of "$1" $#
 			is_number "$2" "$1" 1 1000
@@ -65,6 +95,19 @@ cmd_bench() {
 		esac
 		shift
 	done
+	[ -n "$exact" ] || [ -z "$update" ] || refuse 'lab bench --update goes with --exact'
+	if [ -n "$profile" ]; then
+		exact_programs patched all | grep "^$profile " >/dev/null || refuse "no \"$profile\" among the exact figures"
+		profile_exact "$profile" "$from" "$length" "$mark"
+		return
+	fi
+	if [ -n "$exact" ]; then
+		[ -z "$runs${names[*]-}${bench_arguments[*]-}" ] ||
+			refuse 'lab bench --exact measures all of its scenarios, as they are'
+		bench_exact "$update"
+		return
+	fi
+	runs=${runs:-5}
 	# shellcheck disable=SC2206
 	[ ${#names[@]} -gt 0 ] || names=($bench_scenarios)
 	measure "$dir" "$runs" "${names[@]}"

@@ -17,11 +17,13 @@
 . "$top/lab.d/needs-test.sh"
 # shellcheck source=lab.d/bare.sh
 . "$top/lab.d/bare.sh"
+# shellcheck source=lab.d/exact.sh
+. "$top/lab.d/exact.sh"
 
 check_names() {
 	printf '%s\n' lab.shellcheck lab.input lab.save lab.timeline lab.verdicts series.owners series.applies series.roundtrip \
 		series.mailable series.checkpatch source.warnings source.sparse series.ways series.maintainers series.docs series.guards \
-		lab.needs lab.readme lab.demo series.steps series.boots series.configs lab.deb lab.bare
+		lab.needs lab.readme lab.demo exact.figures series.steps series.boots series.configs lab.deb lab.bare
 }
 
 # quick, all (with --all and --rest only), or named: a quarter of an hour, and
@@ -29,7 +31,7 @@ check_names() {
 check_kind() {
 	case $1 in
 	lab.deb | lab.bare | series.boots | series.configs) echo named ;;
-	lab.needs | lab.readme | lab.demo | series.ways | series.maintainers | series.docs | series.steps) echo all ;;
+	lab.needs | lab.readme | lab.demo | exact.figures | series.ways | series.maintainers | series.docs | series.steps) echo all ;;
 	*) echo quick ;;
 	esac
 }
@@ -40,6 +42,7 @@ run_check() {
 	say "$name"
 	case $name in
 	source.* | lab.readme) prepare_kernel patched ;;
+	exact.*) prepare_kernel stock && prepare_kernel patched ;;
 	*) fetch_base ;;
 	esac
 	out=$log/check-$name.out
@@ -50,7 +53,7 @@ run_check() {
 		"check_${name/./_}"
 	) >"$out" 2>&1 || status=$?
 	case $status in
-	0) result pass "$name" ;;
+	0) result pass "$name" "$(sed -n 's/^note: //p' "$out" | tail -n 1)" ;;
 	4) result skip "$name" "$(tail -n 1 "$out")" ;;
 	*)
 		result fail "$name" "$(grep -c '' "$out") lines, see $out"
@@ -143,6 +146,10 @@ check_lab_input() {
 	expect_refusal -- test --seconds soon
 	expect_refusal -- demo no_such_scenario
 	expect_refusal -- bench --runs 0
+	expect_refusal -- bench --exact --runs 3
+	expect_refusal -- bench --exact dstate
+	expect_refusal -- bench --update
+	expect_refusal -- bench --profile no_such_figure
 	expect_refusal -- series "$work/text"
 	expect_refusal -- series one two
 	expect_refusal -- deb one two
@@ -321,7 +328,7 @@ check_series_owners() {
 	scratch
 	owners "$work/owners" || bad=1
 	for file in "$patches"/*.patch; do
-		series_list | grep -qxF "${file##*/}" || {
+		series_list | grep -xF "${file##*/}" >/dev/null || {
 			echo "${file##*/} is not in patches/6.12/series"
 			bad=1
 		}

@@ -6,7 +6,7 @@
 # What a guest is to be like; each caller sets what it wants otherwise.
 guest_defaults() {
 	g_mem=512 g_smp=2 g_nodes=1 g_swap='' g_zram='' g_append='' g_cgroup=v2
-	g_stress='' g_add=() g_timeout=60 g_stream='' g_accel=''
+	g_stress='' g_add=() g_timeout=60 g_stream='' g_accel='' g_seed='' g_plugin=''
 }
 
 tsc_khz=
@@ -51,6 +51,11 @@ guest_accel() {
 # check of the interrupt timer fails on a busy host in the same way.
 guest_clock() {
 	clock=
+	if [ -n "$g_seed" ]; then
+		# One instruction, one nanosecond, one tick of the counter.
+		clock='tsc_early_khz=1000000 tsc=reliable no_timer_check norandmaps'
+		return
+	fi
 	[ "${g_accel:-$accel}" = tcg ] || return 0
 	if [ ! "$build/tsc" -nt "$top/lab.d/tsc.c" ]; then
 		need "${selftest_tools[@]}"
@@ -87,7 +92,12 @@ guest_command() {
 	qemu=(qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none -machine pc
 		-m "${g_mem}M" -smp "$smp" -kernel "$(kernel_image "$kind")" -initrd "$dir/initrd"
 		-append "console=ttyS0 loglevel=8 panic=-1 oops=panic $clock $g_append")
-	if [ "${g_accel:-$accel}" = kvm ]; then
+	if [ -n "$g_seed" ]; then
+		# The guest's clock counts instructions, and nothing comes from the
+		# host: the same kernel and the same seed give the same run.
+		qemu+=(-accel 'tcg,thread=single' -icount 'shift=0,sleep=off' -cpu max -seed "$g_seed"
+			-rtc 'base=2024-11-18T00:00:00,clock=vm')
+	elif [ "${g_accel:-$accel}" = kvm ]; then
 		qemu+=(-accel kvm -cpu host)
 	else
 		qemu+=(-accel 'tcg,thread=multi' -cpu max)
@@ -111,6 +121,7 @@ guest_command() {
 		truncate -s "${size}M" "$dir/swap$n.img"
 		qemu+=(-drive "if=virtio,format=raw,cache=unsafe,file=$dir/swap$n.img")
 	done
+	[ -z "$g_plugin" ] || qemu+=(-plugin "$g_plugin")
 	# No guest outlives lab, not even after kill -9.
 	qemu=(setpriv --pdeathsig KILL "${qemu[@]}")
 }

@@ -11,12 +11,14 @@ selftest_tools=(rsync:rsync gcc:gcc make:make /usr/include/stdio.h:libc6-dev /us
 	/usr/include/linux/fuse.h:linux-libc-dev)
 archive_tools=(busybox:busybox-static cpio:cpio)
 
-# pack DIR FILE: DIR's content, owned by root whoever packs it.
+# pack DIR FILE: DIR's content, owned by root whoever packs it, and without the
+# time of day: a kernel that unpacks the same files runs the same instructions.
 pack() {
 	need "${archive_tools[@]}"
 	mkdir -p "${2%/*}"
-	(cd "$1" && find . -mindepth 1 -print0 | sort -z |
-		cpio --quiet -0 -o -H newc -R 0:0) >"$2.new"
+	(cd "$1" && find . -mindepth 1 -exec touch -h -d @1700000000 {} + &&
+		find . -mindepth 1 -print0 | sort -z |
+		cpio --quiet -0 -o -H newc -R 0:0 --reproducible) >"$2.new"
 	mv "$2.new" "$2"
 }
 

@@ -91,7 +91,7 @@ known() {
 			found+="scenario $other"$'\n'
 		elif [[ $name == "$other".* ]]; then
 			scenario "$other"
-			scenario_tests | grep -qxF "${name##*.}" && found+="scenario $other ${name##*.}"$'\n'
+			scenario_tests | grep -xF "${name##*.}" >/dev/null && found+="scenario $other ${name##*.}"$'\n'
 		fi
 	done
 	[ -n "$found" ]

@@ -2,13 +2,15 @@
 /*
  * Allocates pages for a test, in the context of the caller: with chosen GFP
  * flags, of a chosen order, and so many of them.  Holds them, tells how long
- * each took, frees them.
+ * each took, frees them.  Or frees each at once, for a test that wants to know
+ * what an allocation costs.
  *
  *   exec 3<>/sys/kernel/debug/test_oom/alloc
  *   echo "kernel+nofail 0 1000" >&3	# allocate, hold
  *   cat <&3				# how it went
  *   echo free >&3			# as does closing the file
  *   echo slow 20 >&3			# from now on
+ *   echo "loop kernel 0 1000" >&3	# allocate and free, so many times
  *
  * What is read starts with a line of totals and goes on with a line for each
  * allocation: nanoseconds, and "ok" or "failed".
@@ -227,6 +229,29 @@ static int alloc_all(struct test_oom *test, gfp_t gfp, unsigned int count)
 	return 0;
 }
 
+/* Keeps no record: the caller takes the time of all of it */
+static int loop(char *text)
+{
+	unsigned int order, count;
+	struct page *page;
+	gfp_t gfp;
+	int err;
+
+	err = parse(text, &gfp, &order, &count);
+	if (err)
+		return err;
+	while (count--) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		page = alloc_pages(gfp, order);
+		if (!page)
+			return -ENOMEM;
+		__free_pages(page, order);
+		cond_resched();
+	}
+	return 0;
+}
+
 static int do_request(struct test_oom *test, char *text)
 {
 	unsigned int count;
@@ -239,6 +264,8 @@ static int do_request(struct test_oom *test, char *text)
 	}
 	if (!strncmp(text, "slow ", 5))
 		return make_slow(test, text + 5);
+	if (str_has_prefix(text, "loop "))
+		return loop(text + strlen("loop "));
 
 	/* One at a time: there is one list of results */
 	if (test->allocs)

@@ -329,7 +329,7 @@ TEST_F(account, gave_up_figures)
 	ASSERT_NE(NULL, line);
 	count_until_here(account);
 	freed = number_before(line, "kB freed");
-	attempts = number_before(line, " attempts");
+	attempts = number_before(line, " passes");
 	traced = probe_count(&account->trace, "start_task_reaping: pid=%d",
 			     victim->pid) +
 		 probe_count(&account->trace, "skip_task_reaping: pid=%d",

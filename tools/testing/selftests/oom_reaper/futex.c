@@ -496,7 +496,10 @@ TEST_F(futex, nodes_far_apart)
 	munmap(locks->words_at, size);
 }
 
-/* A node in each huge page */
+/*
+ * A node in each huge page.  All of them together are too much to keep: the
+ * victim has futex_grace_ms to exit by itself, and is reaped then.
+ */
 TEST_F(futex, nodes_in_all_huge_pages)
 {
 	struct locks *locks = &self->locks;

@@ -14,11 +14,22 @@
 
 #define MOST_KB		(8UL * 1024 * 1024)
 #define STALL_NS	100000000
+#define WAIT_NS		1000000
 
 bool glutton_possible(void)
 {
 	return probe_meminfo_kb("SwapTotal") <= 0 &&
 	       probe_meminfo_kb("MemAvailable") < (long)MOST_KB;
+}
+
+static void note_wait(struct glutton_shared *shared, long long begin_ns,
+		      long long end_ns)
+{
+	if (shared->waits == GLUTTON_WAITS)
+		return;
+	shared->wait[shared->waits].begin_ns = begin_ns;
+	shared->wait[shared->waits].end_ns = end_ns;
+	shared->waits++;
 }
 
 /* Touches page after page and notes the longest wait for one */
@@ -45,6 +56,8 @@ static void eat(struct glutton_shared *shared, size_t kb)
 		}
 		if (now - last > STALL_NS)
 			shared->stalled_ns += now - last;
+		if (now - last > WAIT_NS)
+			note_wait(shared, last, now);
 		last = now;
 		shared->kb = at / 1024 + 4;
 	}
@@ -82,6 +95,17 @@ bool glutton_served(struct glutton *glutton, int ms)
 {
 	probe_wait(glutton->shared->done || gone(glutton), ms);
 	return glutton->shared->done && !gone(glutton);
+}
+
+const struct glutton_wait *glutton_waited(const struct glutton_shared *shared,
+					  long long ns)
+{
+	int i;
+
+	for (i = 0; i < shared->waits; i++)
+		if (shared->wait[i].begin_ns <= ns && ns < shared->wait[i].end_ns)
+			return &shared->wait[i];
+	return NULL;
 }
 
 void glutton_stop(struct glutton *glutton)

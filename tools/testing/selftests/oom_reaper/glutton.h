@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#define GLUTTON_WAITS	64
+
 struct glutton {
 	pid_t pid;
 	size_t want_kb;
@@ -15,6 +17,11 @@ struct glutton {
 		atomic_llong worst_ns;		/* longest wait for a page */
 		atomic_llong worst_end_ns;	/* when that was over */
 		atomic_llong stalled_ns;	/* all waits above 0.1 s */
+		/* The first waits above 1 ms */
+		atomic_int waits;
+		struct glutton_wait {
+			long long begin_ns, end_ns;
+		} wait[GLUTTON_WAITS];
 		atomic_bool done;
 	} *shared;
 };
@@ -27,5 +34,8 @@ int glutton_start(struct glutton *glutton, size_t extra_mb);
 /* Wait until it has all it wants. Return: whether it has, and lives */
 bool glutton_served(struct glutton *glutton, int ms);
 void glutton_stop(struct glutton *glutton);
+/* The wait during which it was @ns. NULL if there was none */
+const struct glutton_wait *glutton_waited(const struct glutton_shared *shared,
+					  long long ns);
 
 #endif

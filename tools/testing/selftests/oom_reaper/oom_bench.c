@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "bystander.h"
+#include "cgroup.h"
 #include "glutton.h"
 #include "hold.h"
 #include "probe.h"
@@ -53,6 +54,7 @@ static struct option {
 	{ "hold_ms", 3000 },	/* mrelease: for how long the lock is held */
 	{ "bystander_mb", 32 },
 	{ "samples", 1 },	/* print SAMPLE lines */
+	{ "parts", 0 },		/* hog: what its longest wait is made of */
 };
 
 static long option(const char *name)
@@ -204,7 +206,7 @@ static void result_number(const char *key, long value)
 
 static void result_figure(const char *key, double value)
 {
-	printf(" %s=%.1f", key, value);
+	printf(" %s=%.3f", key, value);
 }
 
 static void result_end(void)
@@ -327,6 +329,108 @@ static double worst_after_ms(const struct glutton_shared *took,
 	return after_ns < 0 ? 0 : after_ns / 1e6;
 }
 
+/*
+ * The hog's page fault with the kill, cut up by trace events: reclaim until the
+ * kill; the choice of the victim and the report; from the kill to the handover,
+ * from there to the reaper's start, until the hog runs, until it has its page.  A
+ * kernel that polls until then writes more events than the buffer has room for:
+ * only the parts up to the kill are to be seen there.
+ */
+#define PARTS_EVENTS	"oom:mark_victim oom:wake_reaper oom:start_task_reaping " \
+			"vmscan:mm_vmscan_direct_reclaim_begin " \
+			"vmscan:mm_vmscan_direct_reclaim_end " \
+			"sched:sched_switch"
+
+static struct probe_text parts_trace;
+
+static void parts_file(const char *file, const char *text)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", parts_trace.instance, file);
+	if (probe_write(path, text))
+		ksft_exit_fail_msg("oom_bench: cannot write %s\n", path);
+}
+
+static void parts_start(void)
+{
+	if (probe_trace_open(&parts_trace, PARTS_EVENTS))
+		ksft_exit_fail_msg("oom_bench: no trace events\n");
+	parts_file("trace_clock", "mono");
+	parts_file("options/overwrite", "0");
+	parts_file("events/sched/sched_switch/filter", "next_comm == \"hog\"");
+}
+
+/* "hog-57      [000] .....     6.135495: mark_victim: pid=55 ..." */
+static double event_ms(const char *line, const char *event)
+{
+	const char *at = strstr(line, event);
+	double seconds;
+
+	if (!at || at - line < 20 || strncmp(at - 2, ": ", 2))
+		return -1;
+	for (at -= 3; at > line && *at != ' '; at--)
+		;
+	return sscanf(at, "%lf", &seconds) == 1 ? seconds * 1e3 : -1;
+}
+
+static void result_parts(pid_t hog_pid, pid_t victim_pid,
+			 const struct glutton_wait *wait)
+{
+	double from_ms = wait->begin_ns / 1e6, to_ms = wait->end_ns / 1e6;
+	double ms, reclaim_ms = 0, begun_ms = 0, reclaimed_ms = from_ms;
+	double kill_ms = 0, handover_ms = 0, start_ms = 0, runs_ms = 0;
+	char victim[32], by_hog[32], *line, *rest;
+	int reclaims = 0;
+
+	snprintf(victim, sizeof(victim), " pid=%d", victim_pid);
+	snprintf(by_hog, sizeof(by_hog), "hog-%d ", hog_pid);
+	/* Takes over what is there */
+	probe_count(&parts_trace, "hog");
+	if (!parts_trace.buf)
+		return;
+	for (line = strtok_r(parts_trace.buf, "\n", &rest); line;
+	     line = strtok_r(NULL, "\n", &rest)) {
+		ms = event_ms(line, "mm_vmscan_direct_reclaim_begin");
+		if (ms >= from_ms && strstr(line, by_hog))
+			begun_ms = ms;
+		ms = event_ms(line, "mm_vmscan_direct_reclaim_end");
+		if (ms >= from_ms && !kill_ms && begun_ms &&
+		    strstr(line, by_hog)) {
+			reclaim_ms += ms - begun_ms;
+			reclaimed_ms = ms;
+			reclaims++;
+		}
+		ms = event_ms(line, "mark_victim");
+		if (ms >= from_ms && strstr(line, victim))
+			kill_ms = ms;
+		ms = event_ms(line, "wake_reaper");
+		if (ms >= from_ms && kill_ms && strstr(line, victim))
+			handover_ms = ms;
+		ms = event_ms(line, "start_task_reaping");
+		if (ms >= from_ms && !start_ms && strstr(line, victim))
+			start_ms = ms;
+		/* With one CPU it may not have come to sleep: no wake-up */
+		ms = event_ms(line, "sched_switch");
+		if (start_ms && !runs_ms && ms >= start_ms && ms <= to_ms)
+			runs_ms = ms;
+	}
+	probe_text_close(&parts_trace);
+
+	result_number("reclaims", reclaims);
+	result_figure("part_reclaim_ms", reclaim_ms);
+	if (!kill_ms)
+		return;
+	result_figure("part_report_ms", kill_ms - reclaimed_ms);
+	if (!handover_ms || !start_ms || !runs_ms)
+		return;
+	result_figure("part_handover_ms", handover_ms - kill_ms);
+	result_figure("part_start_ms", start_ms - handover_ms);
+	result_figure("part_reap_ms", runs_ms - start_ms);
+	result_figure("part_page_ms", to_ms - runs_ms);
+	result_figure("kill_to_run_ms", runs_ms - kill_ms);
+}
+
 static void hogged(enum victim_stuck stuck)
 {
 	struct victim victim = {
@@ -335,7 +439,9 @@ static void hogged(enum victim_stuck stuck)
 	struct bystander bystander[BYSTANDERS];
 	int i, killed = 0, spoilt = 0, given_up;
 	long long hog_ns, killed_ns;
+	const struct glutton_wait *wait;
 	struct glutton_shared took;
+	pid_t hog_pid;
 	bool served;
 
 	need_hold();
@@ -346,15 +452,20 @@ static void hogged(enum victim_stuck stuck)
 	start(&victim);
 	probe_sleep_ms(300);
 	real_time(97);
-	sampler_start(0);
+	if (option("samples"))
+		sampler_start(0);
+	if (option("parts"))
+		parts_start();
 	hog_ns = probe_now_ns();
 	if (glutton_start(&hog, victim.mb / 2))
 		ksft_exit_fail_msg("oom_bench: no hog\n");
+	hog_pid = hog.pid;
 	killed_ns = kill_ns(victim.pid, 2 * LIMIT_MS);
 	served = glutton_served(&hog, 2 * LIMIT_MS);
 	probe_sleep_ms(200);
 	took = *hog.shared;
-	sampler_stop(killed_ns);
+	if (option("samples"))
+		sampler_stop(killed_ns);
 	/* The bystanders need some memory to answer */
 	glutton_stop(&hog);
 	given_up = victim_given_up(&log_text, victim.pid);
@@ -365,10 +476,16 @@ static void hogged(enum victim_stuck stuck)
 			spoilt++;
 		bystander_stop(&bystander[i]);
 	}
+	/* Not the longest one, if the reaper has the hog's CPU later on */
+	wait = glutton_waited(&took, killed_ns);
 	result_begin(victim.mb);
 	result_figure("worst_stall_ms", served ? took.worst_ns / 1e6 : -1);
 	result_figure("after_kill_ms",
 		      served ? worst_after_ms(&took, killed_ns) : -1);
+	result_figure("kill_stall_ms",
+		      wait ? (wait->end_ns - wait->begin_ns) / 1e6 : -1);
+	result_figure("kill_to_page_ms",
+		      wait ? (wait->end_ns - killed_ns) / 1e6 : -1);
 	result_figure("stalled_ms", took.stalled_ns / 1e6);
 	result_number("served", served);
 	result_number("bystanders_killed", killed);
@@ -376,6 +493,8 @@ static void hogged(enum victim_stuck stuck)
 	result_number("gave_up", given_up);
 	result_figure("kill_ms", ms_between(hog_ns, killed_ns));
 	result_number("hog_mb", took.kb / 1024);
+	if (option("parts") && wait)
+		result_parts(hog_pid, victim.pid, wait);
 	result_end();
 	hold_release_all(&hold);
 	victim_stop(&victim);
@@ -602,6 +721,48 @@ static void natural(void)
 	victim_stop(&victim);
 }
 
+/* Outgrows its memory cgroup, and can exit by itself. Return: fork to gone */
+static double outgrow(const struct cgroup *group)
+{
+	long long begin_ns = probe_now_ns();
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		if (!probe_write("/proc/self/oom_score_adj", "0") &&
+		    !probe_write(group->procs, "0"))
+			victim_alloc(2 * option("mb") * PROBE_MB,
+				     option("thp"));
+		_exit(0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid ||
+	    !WIFSIGNALED(status))
+		return -1;
+	return ms_between(begin_ns, probe_now_ns());
+}
+
+static void memcg_kill(void)
+{
+	struct cgroup parent, group;
+	double gone_ms;
+	char limit[32];
+
+	if (cgroup_make(&parent, "+memory") ||
+	    cgroup_make_child(&group, &parent, 1))
+		ksft_exit_fail_msg("oom_bench: no memory cgroup\n");
+	snprintf(limit, sizeof(limit), "%ldM", option("mb"));
+	cgroup_write(&group, "memory.max", limit);
+	cgroup_write(&group, "memory.swap.max", "0");
+	/* As in natural(): the first one is not counted */
+	outgrow(&group);
+	gone_ms = outgrow(&group);
+	cgroup_remove(&group);
+	cgroup_remove(&parent);
+	result_begin(option("mb"));
+	result_figure("gone_ms", gone_ms);
+	result_end();
+}
+
 /* Nanoseconds that it took to reap a page, -1: it was not reaped */
 static double reap_rate(enum victim_stuck stuck, int file, double *ms,
 			char *path)
@@ -669,6 +830,7 @@ static const struct {
 	{ "mrelease", mrelease },
 	{ "spinners", spinners },
 	{ "natural", natural },
+	{ "memcg_kill", memcg_kill },
 	{ "vma_big", vma_big },
 };
 

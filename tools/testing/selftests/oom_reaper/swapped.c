@@ -225,7 +225,8 @@ TEST_F(swapped, process)
 	ASSERT_TRUE(swap_out_process(locks->victim.pid, 512));
 	swap_kb = probe_status(locks->victim.pid, "VmSwap");
 	ASSERT_LT(7 * 1024, swap_kb);
-	probe_sleep_ms(100);
+	/* Swap space that is being written to is freed by reclaim, later */
+	EXPECT_TRUE(probe_wait(!probe_meminfo_kb("Writeback"), 20000));
 	back_kb = probe_meminfo_kb("SwapFree");
 	EXPECT_EQ(0, victim_sysrq());
 	back = probe_wait(probe_meminfo_kb("SwapFree") - back_kb >
