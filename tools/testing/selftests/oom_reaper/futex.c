@@ -496,14 +496,13 @@ TEST_F(futex, nodes_far_apart)
 	munmap(locks->words_at, size);
 }
 
-/*
- * A node in each huge page.  All of them together are too much to keep: the
- * victim has futex_grace_ms to exit by itself, and is reaped then.
- */
-TEST_F(futex, nodes_in_all_huge_pages)
+#define KEPT_HUGE_MB	17		/* OOM_KEEP_PAGES and a little more */
+
+/* A node in each huge page: all of them together are too much to keep */
+static void hold_all_huge_pages(struct __test_metadata *_metadata,
+				struct locks *locks)
 {
-	struct locks *locks = &self->locks;
-	long before, huge_kb = probe_meminfo_kb("AnonHugePages");
+	long huge_kb = probe_meminfo_kb("AnonHugePages");
 	size_t size = SCENE_MB * PROBE_MB;
 
 	locks->words_at = mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -521,15 +520,41 @@ TEST_F(futex, nodes_in_all_huge_pages)
 		SKIP(return, "no huge pages: only %ld kB", huge_kb);
 	locks_wait_word(locks, 0);
 	locks_wait_word(locks, locks->words - 1);
-	before = probe_free_kb();
-	EXPECT_LE(0, scene_kill(&locks->scene, SCENE_MB - KEPT_MB, 1000));
-	victim_memory_back(before, SCENE_MB / 2, 5000);
-	little_kept(_metadata, locks);
+}
+
+/* The victim has futex_grace_ms to exit by itself, and nothing is lost */
+TEST_F(futex, guard_nodes_in_all_huge_pages)
+{
+	struct locks *locks = &self->locks;
+
+	hold_all_huge_pages(_metadata, locks);
+	EXPECT_EQ(0, victim_sysrq());
+	probe_sleep_ms(300);
 	hold_release_all(&locks->scene.hold);
 	EXPECT_TRUE(victim_gone(&locks->victim, 10000));
 	waiters_told(_metadata, locks);
 	words_marked(_metadata, locks);
-	munmap(locks->words_at, size);
+	munmap(locks->words_at, SCENE_MB * PROBE_MB);
+}
+
+/* If it does not, its memory comes back but for what the limit allows */
+TEST_F(futex, too_much_to_keep)
+{
+	struct locks *locks = &self->locks;
+	long rss;
+
+	if (probe_param("futex_grace_ms") < 0)
+		SKIP(return, "no parameter futex_grace_ms");
+	hold_all_huge_pages(_metadata, locks);
+	EXPECT_LE(0, scene_kill(&locks->scene, SCENE_MB - KEPT_HUGE_MB, 5000));
+	EXPECT_TRUE(victim_reaped(&locks->scene.log, locks->victim.pid, 1000));
+	rss = probe_status(locks->victim.pid, "RssAnon");
+	scene_print("%ld kB left of it, %d locks lost", rss,
+		    locks_lost(locks));
+	EXPECT_GE(KEPT_HUGE_MB * 1024, rss);
+	hold_release_all(&locks->scene.hold);
+	EXPECT_TRUE(victim_gone(&locks->victim, 10000));
+	munmap(locks->words_at, SCENE_MB * PROBE_MB);
 }
 
 /*
