@@ -269,6 +269,7 @@ judge_exact() {
 prepare_exact() {
 	local kind
 
+	# shellcheck disable=SC2119 # nothing but what every guest needs
 	needs_guest
 	need gcc:gcc
 	make_initramfs die

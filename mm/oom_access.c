@@ -11,6 +11,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/rt.h>
 #include <linux/sched/stat.h>
+#include <linux/wait_bit.h>
 #include <linux/workqueue.h>
 
 #include "internal.h"
@@ -24,6 +25,14 @@ bool oom_reap_vma_locks = IS_ENABLED(CONFIG_PER_VMA_LOCK);
 
 /* With a rescuer, for what the reaper must not wait for itself */
 struct workqueue_struct *oom_reap_wq;
+
+static void unpin(struct mm_struct *mm)
+{
+	atomic_dec(&mm->oom_pins);
+	/* For the condition that the waiter looks at */
+	smp_mb__after_atomic();
+	wake_up_var(&mm->oom_pins);
+}
 
 /**
  * oom_reap_lock_mm() - get hold of an address space, without waiting for it
@@ -45,14 +54,19 @@ bool oom_reap_lock_mm(struct oom_reap *reap)
 	if (!IS_ENABLED(CONFIG_PER_VMA_LOCK) || !READ_ONCE(oom_reap_vma_locks))
 		return false;
 
+	/* In this order: a user who leaves sees the pin, or was the last one */
+	atomic_inc(&mm->oom_pins);
 	reap->mm_pinned = mmget_not_zero(mm);
+	if (!reap->mm_pinned)
+		unpin(mm);
 	reap->vma_locks |= reap->mm_pinned;
 	return reap->mm_pinned;
 }
 
 /*
- * The victim has exited while the reaper held the last reference.  Its files are
- * to be closed before the OOM killer hears that this was all.
+ * The victim has dropped its last reference while the reaper held one.  Its files
+ * are to be closed before the OOM killer hears that this was all, and before the
+ * victim is seen to be gone, see exit_oom_mm().
  */
 static void put_last_user(struct work_struct *work)
 {
@@ -62,6 +76,7 @@ static void put_last_user(struct work_struct *work)
 	mmput(mm);
 	flush_delayed_fput();
 	oom_victim_done(mm);
+	unpin(mm);
 	mmdrop(mm);
 }
 
@@ -79,7 +94,9 @@ void oom_reap_unlock_mm(struct oom_reap *reap)
 	 * The last reference tears the address space down, which may wait for
 	 * anything.
 	 */
-	if (reap->mm_pinned && !atomic_add_unless(&mm->mm_users, -1, 1)) {
+	if (reap->mm_pinned && atomic_add_unless(&mm->mm_users, -1, 1)) {
+		unpin(mm);
+	} else if (reap->mm_pinned) {
 		mmgrab(mm);
 		INIT_WORK(&mm->async_put_work, put_last_user);
 		queue_work(oom_reap_wq ?: system_wq, &mm->async_put_work);

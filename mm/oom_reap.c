@@ -174,12 +174,10 @@ static bool prev_mapped(struct mm_struct *mm, unsigned long limit,
 
 /*
  * Find the lowest address from which on nothing is mapped up to @last, going by
- * the upper levels of the page table: a VMA may span terabytes and be empty.
- * The VMA is locked, so that tables below it are not freed.
- *
- * Returns @last + 1 if something may be mapped right there.
+ * one entry of the upper levels of the page table.  Returns @last + 1 if
+ * something may be mapped right there.
  */
-static unsigned long skip_empty(struct mm_struct *mm, unsigned long last)
+static unsigned long empty_from(struct mm_struct *mm, unsigned long last)
 {
 	pgd_t *pgd = pgd_offset(mm, last);
 	p4d_t *p4d;
@@ -199,6 +197,25 @@ static unsigned long skip_empty(struct mm_struct *mm, unsigned long last)
 	if (pmd_none(pmdp_get_lockless(pmd_offset(pud, last))))
 		return last & PMD_MASK;
 	return last + 1;
+}
+
+/*
+ * The same for many entries: a VMA may span terabytes and have next to nothing
+ * in it.  It starts at @start, and is locked, so that the tables are not freed.
+ */
+static unsigned long skip_empty(struct mm_struct *mm, unsigned long start,
+				unsigned long last)
+{
+	unsigned long from, end = last + 1;
+	unsigned int i;
+
+	for (i = 0; i < PTRS_PER_PMD && end > start; i++) {
+		from = empty_from(mm, end - 1);
+		if (from >= end)
+			break;
+		end = from;
+	}
+	return max(start, end);
 }
 
 /* Has a VMA no page of its own, like the guard of a stack? */
@@ -230,9 +247,9 @@ static unsigned long reap_step(struct oom_reap *reap, unsigned long start,
 	if (!oom_reapable_vma(vma) || never_written(vma))
 		goto unlock;
 
-	empty = skip_empty(reap->mm, last);
+	empty = skip_empty(reap->mm, start, last);
 	if (empty <= last) {
-		start = max(start, empty);
+		start = empty;
 		goto unlock;
 	}
 

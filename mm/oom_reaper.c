@@ -36,8 +36,8 @@
 /* How many victims one thread looks after at the same time */
 #define MAX_JOBS	256
 
-/* Ranges that are kept exactly: every entry of a longest possible robust list */
-#define MAX_RANGES	2048
+/* Ranges that can be kept: as many as there can be small pages */
+#define MAX_RANGES	4096
 
 #define MAX_THREADS	16
 
