@@ -406,7 +406,7 @@ check_series_checkpatch() {
 	# takes a program without a suffix for a source file; tools/mm has others.
 	for file in "$work/out"/[0-9]*.patch; do
 		[[ $file != */0000-* ]] || continue
-		(cd "$base" && perl scripts/checkpatch.pl --strict --no-signoff --no-summary --terse --showfile \
+		(cd "$base" && perl scripts/checkpatch.pl --strict --ignore UNKNOWN_COMMIT_ID --no-signoff --no-summary --terse --showfile \
 			--show-types --ignore FILE_PATH_CHANGES,EXECUTE_PERMISSIONS "$file") >"$work/said" || bad=1
 		sed "s|^|$(basename "$file" | cut -c1-4): |" "$work/said"
 	done

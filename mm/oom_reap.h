@@ -156,7 +156,6 @@ int oom_peek(struct oom_reap *reap, unsigned long addr, void *buf, size_t len,
 
 enum oom_reap_result oom_reap_mm(struct oom_reap *reap);
 
-
 /**
  * struct oom_reaper_param - a number that can be set within limits
  * @value: what it is
