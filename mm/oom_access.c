@@ -56,6 +56,7 @@ bool oom_reap_lock_mm(struct oom_reap *reap)
 
 	/* In this order: a user who leaves sees the pin, or was the last one */
 	atomic_inc(&mm->oom_pins);
+	smp_mb__after_atomic();
 	reap->mm_pinned = mmget_not_zero(mm);
 	if (!reap->mm_pinned)
 		unpin(mm);
@@ -75,7 +76,9 @@ static void put_last_user(struct work_struct *work)
 
 	mmput(mm);
 	flush_delayed_fput();
-	oom_victim_done(mm);
+	/* Another one may have got hold of it meanwhile, and does it then */
+	if (!atomic_read(&mm->mm_users) && mm_flags_test(MMF_OOM_VICTIM, mm))
+		oom_victim_done(mm);
 	unpin(mm);
 	mmdrop(mm);
 }

@@ -333,7 +333,7 @@ enum oom_reap_result oom_reap_mm(struct oom_reap *reap)
 	reap->nr_pages = 0;
 	reap->nr_told = 0;
 	reap->vma_locks = false;
-	reap->unread = false;
+	reap->unread = 0;
 	reap->incomplete = false;
 	oom_keep_reset(&reap->keep);
 

@@ -109,7 +109,7 @@ enum oom_reap_result {
  * @keep: what is left for exit_robust_list()
  * @nr_pages: out: anonymous pages unmapped
  * @vma_locks: out: mmap_lock was not available, the VMAs' own locks were used
- * @unread: out: reaped, although a robust list could not be read
+ * @unread: out: why a robust list could not be read, 0 or -errno
  * @mmap_locked: mmap_lock is held for read
  * @mm_pinned: a reference to mm_users is held
  * @incomplete: something had to be left for another pass
@@ -124,7 +124,7 @@ struct oom_reap {
 
 	unsigned long nr_pages;
 	bool vma_locks;
-	bool unread;
+	int unread;
 
 	bool mmap_locked;
 	bool mm_pinned;

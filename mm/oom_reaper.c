@@ -300,7 +300,7 @@ static bool futex_grace_over(const struct reaper_job *job)
  * its thread can read it, when it exits.  It may have all the time that it had
  * from a reaper that waited.
  */
-static void wait_for_futex(struct reaper_job *job)
+static void wait_for_futex(struct reaper_job *job, int why)
 {
 	if (!job->futex_waits++) {
 		count_vm_event(OOM_REAPER_FUTEX_WAITS);
@@ -308,6 +308,9 @@ static void wait_for_futex(struct reaper_job *job)
 	}
 	oom_victim_extend(job->mm, jiffies);
 	pause_job(job, job->futex_waits, FUTEX_PAUSE_MS);
+	/* Lists that are too long do not get shorter while their owner is stuck */
+	if (why == -E2BIG)
+		job->due = job->since + oom_reaper_futex_grace();
 }
 
 static void look_again(struct reaper_job *job)
@@ -380,7 +383,7 @@ static bool do_job(struct reaper *reaper, struct reaper_job *job)
 	job->vma_locks |= reap.vma_locks;
 	if (result == OOM_REAP_DONE || result == OOM_REAP_AGAIN) {
 		job->kept |= reap.keep.nr;
-		job->unread |= reap.unread;
+		job->unread |= !!reap.unread;
 	}
 
 	switch (result) {
@@ -391,7 +394,7 @@ static bool do_job(struct reaper *reaper, struct reaper_job *job)
 		wait_for_exit(job);
 		return true;
 	case OOM_REAP_FUTEX:
-		wait_for_futex(job);
+		wait_for_futex(job, reap.unread);
 		return true;
 	case OOM_REAP_DONE:
 		report_reaped(job);
@@ -442,6 +445,8 @@ static void make_room(struct reaper *reaper)
 {
 	unsigned int i;
 
+	if (!oom_handover_waiting(&handover))
+		return;
 	for (i = reaper->nr_jobs; i-- && reaper->nr_jobs == MAX_JOBS; ) {
 		if (reaper->jobs[i].reaped)
 			end_job(reaper, &reaper->jobs[i]);

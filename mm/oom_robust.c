@@ -35,6 +35,7 @@
 #include <linux/sched/task.h>
 #include <linux/smp.h>
 #include <linux/vmstat.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include "internal.h"
@@ -100,7 +101,7 @@ static void fence_thread(struct task_struct *t)
 /*
  * A process counts as dying from the moment that SIGNAL_GROUP_EXIT is set.  Its
  * threads are sent SIGKILL one after the other then, in the same section of
- * siglock.
+ * siglock.  A thread that is gone has taken siglock after that.
  */
 static void wait_for_sigkill(struct task_struct *p)
 {
@@ -382,7 +383,12 @@ static bool end_rcu_batch(struct robust_walk *walk, struct task_struct *p,
 	rcu_read_unlock();
 	oom_reap_pause(walk->reap, OOM_REAP_BURST_NS);
 	rcu_read_lock();
-	alive = pid_alive(p) && pid_alive(t);
+	/*
+	 * The next thread is found through @t.  Its process has a leader then,
+	 * which is what for_each_process() goes by, but the victim itself may
+	 * be a thread that is gone.
+	 */
+	alive = pid_alive(t);
 	put_task_struct(t);
 	put_task_struct(p);
 	return alive;
@@ -447,25 +453,47 @@ out:
 	return ret == -ESTALE ? -EAGAIN : ret;
 }
 
-/* A page that is being read from a disk */
+/*
+ * A page that is being read from swap.  Not by the reaper: even zram may have to
+ * get it from a disk.
+ */
 struct fetch {
 	struct work_struct work;
 	swp_entry_t entry;
+	bool reserves;
 	atomic_t busy;
 };
 
 /* A disk that does not answer can have all of them; then lists stay unread */
 static struct fetch fetches[MAX_FETCHES];
+static DECLARE_WAIT_QUEUE_HEAD(fetch_wait);
 
 static void do_fetch(struct work_struct *work)
 {
 	struct fetch *fetch = container_of(work, struct fetch, work);
 
-	swap_fetch(fetch->entry);
+	swap_fetch(fetch->entry, fetch->reserves);
 	atomic_set_release(&fetch->busy, 0);
+	wake_up(&fetch_wait);
 }
 
-static void start_fetch(swp_entry_t entry)
+static bool being_fetched(const struct robust_walk *walk)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < MAX_FETCHES; i++) {
+		if (!atomic_read_acquire(&fetches[i].busy))
+			continue;
+		for (j = 0; j < walk->nr_swapped; j++) {
+			if (fetches[i].entry.val == walk->swapped[j].val)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* @reserves: it may take a page from the memory reserves */
+static void start_fetch(swp_entry_t entry, bool reserves)
 {
 	unsigned int i;
 
@@ -479,28 +507,29 @@ static void start_fetch(swp_entry_t entry)
 			continue;
 		count_vm_event(OOM_REAPER_FUTEX_SWAPIN);
 		fetches[i].entry = entry;
+		fetches[i].reserves = reserves;
 		INIT_WORK(&fetches[i].work, do_fetch);
 		queue_work(oom_reap_wq ?: system_unbound_wq, &fetches[i].work);
 		return;
 	}
 }
 
-/* Returns true if all have been read */
+/*
+ * Have the pages read that were noted.  Those on devices that are memory usually
+ * are there at once: wait for a moment.  Returns true if they are.
+ */
 static bool fetch_swapped(const struct robust_walk *walk)
 {
-	bool all = true;
+	bool reserves = mm_flags_test(MMF_OOM_VICTIM, walk->reap->mm);
+	bool sync = true;
 	unsigned int i;
 
 	for (i = 0; i < walk->nr_swapped; i++) {
-		if (swap_is_synchronous(walk->swapped[i])) {
-			count_vm_event(OOM_REAPER_FUTEX_SWAPIN);
-			all &= swap_fetch(walk->swapped[i]);
-		} else {
-			start_fetch(walk->swapped[i]);
-			all = false;
-		}
+		sync &= swap_is_synchronous(walk->swapped[i]);
+		start_fetch(walk->swapped[i], reserves);
 	}
-	return all;
+	return sync && wait_event_timeout(fetch_wait, !being_fetched(walk),
+					  msecs_to_jiffies(5));
 }
 
 /**
@@ -516,25 +545,25 @@ static bool fetch_swapped(const struct robust_walk *walk)
  * user mode, where it could use it, once SIGKILL is pending.
  *
  * Context: Process context; mmap_lock is held for read, or a reference to
- * mm_users.  Waits for other CPUs to take an interrupt, and for swap devices
- * that are memory.
+ * mm_users.  Waits for other CPUs to take an interrupt, and for a moment for
+ * swap devices that are memory.
  * Return: 0, or -EAGAIN if a part of a list is not in memory yet, or -EIO if it
  * cannot be read, or -E2BIG if there is more than may be kept or looked at.
  * What could be read is in the table then.
  */
 int oom_robust_keep(struct oom_reap *reap)
 {
-	u64 until_ns = ktime_get_ns() + OOM_REAP_BURST_NS;
+	u64 until_ns = ktime_get_ns() + 4 * OOM_REAP_BURST_NS;
 	struct robust_walk walk = { .reap = reap };
 	struct task_struct *p;
 	bool alone;
 	int err;
 
 	rcu_read_lock();
+	/* First, so that no thread that is being born is missed below */
+	wait_for_sigkill(reap->victim);
 	alone = used_by_victim_alone(reap);
-	if (alone) {
-		wait_for_sigkill(reap->victim);
-	} else {
+	if (!alone) {
 		for_each_process(p) {
 			if (uses_mm(p, reap->mm))
 				wait_for_sigkill(p);
