@@ -505,7 +505,7 @@ static int start_low_thread(struct victim *victim)
 	return 0;
 }
 
-TEST_F_TIMEOUT(stuck, guard_swapped_while_locked, 120)
+TEST_F_TIMEOUT(stuck, guard_swapped_while_locked, 240)
 {
 	struct cgroup top = { 0 }, cgroup = { 0 };
 	struct starve starve;
