@@ -30,8 +30,8 @@ check_names() {
 # run only when asked for by its own name.
 check_kind() {
 	case $1 in
-	lab.deb | lab.bare | series.boots | series.configs) echo named ;;
-	lab.needs | lab.readme | lab.demo | exact.figures | series.ways | series.maintainers | series.docs | series.steps) echo all ;;
+	lab.deb | lab.bare | series.steps | series.boots | series.configs) echo named ;;
+	lab.needs | lab.readme | lab.demo | exact.figures | series.ways | series.maintainers | series.docs) echo all ;;
 	*) echo quick ;;
 	esac
 }

@@ -56,6 +56,7 @@ bool oom_reap_lock_mm(struct oom_reap *reap)
 
 	/* In this order: a user who leaves sees the pin, or was the last one */
 	atomic_inc(&mm->oom_pins);
+	/* Pairs with the barrier in pins_may_be_last() */
 	smp_mb__after_atomic();
 	reap->mm_pinned = mmget_not_zero(mm);
 	if (!reap->mm_pinned)
