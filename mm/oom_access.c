@@ -110,6 +110,19 @@ void oom_reap_unlock_mm(struct oom_reap *reap)
 }
 
 /**
+ * oom_reap_pause_due() - should a pass let others on its CPU run?
+ * @reap: the pass
+ * @after_ns: after how long without a pause, in nanoseconds
+ *
+ * Return: true if a real-time thread has been busy for so long, and others wait.
+ */
+bool oom_reap_pause_due(const struct oom_reap *reap, u64 after_ns)
+{
+	return rt_task(current) && !single_task_running() &&
+	       ktime_get_ns() - reap->busy_since_ns >= after_ns;
+}
+
+/**
  * oom_reap_pause() - let others run
  * @reap: the pass; a real-time thread sleeps if it has been busy for long
  * @after_ns: for how long, in nanoseconds
@@ -121,8 +134,7 @@ void oom_reap_pause(struct oom_reap *reap, u64 after_ns)
 	ktime_t pause_ns = PAUSE_NS;
 
 	cond_resched();
-	if (!rt_task(current) || single_task_running() ||
-	    ktime_get_ns() - reap->busy_since_ns < after_ns)
+	if (!oom_reap_pause_due(reap, after_ns))
 		return;
 
 	set_current_state(TASK_UNINTERRUPTIBLE);

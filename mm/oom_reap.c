@@ -34,8 +34,6 @@
 #include <linux/mmu_notifier.h>
 #include <linux/oom.h>
 #include <linux/sched/mm.h>
-#include <linux/sched/rt.h>
-#include <linux/sched/stat.h>
 #include <linux/vmstat.h>
 
 #include <asm/tlb.h>
@@ -140,10 +138,9 @@ static bool reap_relax(struct oom_reap *reap, bool told)
 {
 	/* The task that ran out of memory is most likely on this CPU */
 	u64 after_ns = told ? 0 : OOM_REAP_BURST_NS;
-	bool pause = rt_task(current) && !single_task_running() &&
-		     ktime_get_ns() - reap->busy_since_ns >= after_ns;
 
-	if (!pause && reap->mmap_locked && !mmap_lock_is_contended(reap->mm)) {
+	if (!oom_reap_pause_due(reap, after_ns) && reap->mmap_locked &&
+	    !mmap_lock_is_contended(reap->mm)) {
 		cond_resched();
 		return true;
 	}

@@ -143,6 +143,7 @@ extern struct workqueue_struct *oom_reap_wq;
 
 bool oom_reap_lock_mm(struct oom_reap *reap);
 void oom_reap_unlock_mm(struct oom_reap *reap);
+bool oom_reap_pause_due(const struct oom_reap *reap, u64 after_ns);
 void oom_reap_pause(struct oom_reap *reap, u64 after_ns);
 struct vm_area_struct *oom_reap_lock_vma(struct oom_reap *reap,
 					 unsigned long addr);
