@@ -296,6 +296,9 @@ bench_exact() {
 check_exact_figures() {
 	local dir file committed bad=0
 
+	# shellcheck disable=SC2119 # nothing but what every guest needs
+	needs_guest
+	need gcc:gcc
 	dir=$build/exact-test
 	file=$top/lab.d/exact/$(exact_tools)
 	measure_exact "$dir" paths
