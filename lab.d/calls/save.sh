@@ -10,7 +10,8 @@ save_help() {
 
 		Writes the commits of build/tree back: each as a patch of patches/6.12, and the
 		files that it adds as our own files. Says which files changed. What a commit adds
-		gets a line "Adds: PATH" in its patch's message.
+		gets a line "Adds: PATH" in its patch's message. Of the lines "Part: NAME" it makes the
+		sections of patches/6.12/series; a commit without one belongs to the part before it.
 
 		--force  also when patches/ or our own files were changed since lab tree,
 		         which overwrites those changes

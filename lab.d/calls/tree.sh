@@ -10,7 +10,8 @@ tree_help() {
 
 		Makes build/tree, a git repository of the whole kernel source: the commit that
 		refs/lab/base names is the pristine source, and on top of it stands one commit
-		per patch, with our own files in them. Change it with git as you like, fold each
+		per patch, with our own files in them; "Part: NAME" in a message says to which part of
+		the series the patch belongs. Change it with git as you like, fold each
 		change into the commit it belongs to (git rebase -i --autosquash refs/lab/base),
 		and write it back with lab save.
 
@@ -26,7 +27,7 @@ tree_unsaved() {
 }
 
 cmd_tree() {
-	local force='' fd work list
+	local force='' fd work list wrong
 
 	while [ $# -gt 0 ]; do
 		case $1 in
@@ -42,6 +43,7 @@ cmd_tree() {
 	scratch_dir work tree
 	list=$work/owners
 	owners "$list" || exit 1
+	wrong=$(sections_complaints) || die "${wrong%%$'\n'*}"
 	[ -n "$force" ] || ! tree_unsaved ||
 		die "build/tree has work that is not saved: lab save keeps it, lab tree --force drops it"
 	if [ "$(cat "$tree/.git/lab-base" 2>/dev/null)" != "$(cat "$base/.lab-source")" ]; then

@@ -60,6 +60,9 @@ check_lab_input() {
 	expect_refusal -- bench --profile no_such_figure
 	expect_refusal -- series "$work/text"
 	expect_refusal -- series one two
+	expect_refusal -- series --part
+	expect_refusal -- series --part no_such_part
+	expect_refusal -- series --part -
 	expect_refusal -- deb one two
 	expect_refusal -- deb --config huge
 	expect_refusal CONFIG="$work/nothing" -- deb

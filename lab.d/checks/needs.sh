@@ -264,7 +264,7 @@ check_lab_needs() {
 	for name in $(check_names); do
 		case $name in
 		# These run calls of lab, which stand above, or need a machine of their own.
-		lab.needs | lab.bare | lab.deb | lab.demo | lab.input | series.boots) ;;
+		lab.needs | lab.bare | lab.deb | lab.demo | lab.input | series.boots | series.parts) ;;
 		*) needs_of test "$name" ;;
 		esac
 	done

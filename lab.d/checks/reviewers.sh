@@ -9,7 +9,7 @@ check_series_checkpatch() {
 	needs_series
 	scratch
 	need pod2man:perl python3:python3 /usr/lib/python3/dist-packages/ply:python3-ply /usr/lib/python3/dist-packages/git:python3-git
-	export_series "$work/out" '' || return
+	export_series "$work/out" '' '' || return
 	# No sign-off is ours to give. FILE_PATH_CHANGES asks, for every new file, whether
 	# MAINTAINERS knows it; one entry there covers all of ours. EXECUTE_PERMISSIONS
 	# takes a program without a suffix for a source file; tools/mm has others. There
@@ -32,7 +32,7 @@ check_series_maintainers() {
 	needs_series
 	scratch
 	need pod2man:perl
-	export_series "$work/out" '' || return
+	export_series "$work/out" '' '' || return
 	owners "$work/owners" || return
 	mini_repo "$work/ours" "$work/owners" || return
 	for file in "$work/out"/[0-9]*.patch; do

@@ -10,6 +10,13 @@ check_series_owners() {
 	needs_series
 	scratch
 	owners "$work/owners" || bad=1
+	sections_complaints || bad=1
+	for file in $(series_parts | cut -d' ' -f1 | uniq | grep -vx -e -); do
+		[ -s "$(cover_text "$file")" ] || {
+			echo "part $file has no cover letter: $(cover_text "$file")"
+			bad=1
+		}
+	done
 	for file in "$patches"/*.patch; do
 		series_list | grep -xF "${file##*/}" >/dev/null || {
 			echo "${file##*/} is not in patches/6.12/series"
@@ -65,11 +72,11 @@ check series.mailable quick
 check_series_mailable() {
 	needs_series
 	scratch
-	export_series "$work/out" '' || return
+	export_series "$work/out" '' '' || return
 	mini_base "$work/bare"
 	commit_base "$work/bare"
 	lab_git -C "$work/bare" -c user.name=lab -c user.email=lab@localhost am -q --empty=drop "$work/out"/*.patch || return
-	if grep -l '^Adds: ' "$work/out"/*.patch; then
+	if grep -lE '^(Adds|Part): ' "$work/out"/*.patch; then
 		echo 'still carry our trailers'
 		return 1
 	fi

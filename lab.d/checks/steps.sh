@@ -29,6 +29,22 @@ check_series_steps() {
 	done
 }
 
+# build_step N WHAT: the kernel of the series' first N patches, with its modules.
+build_step() {
+	echo "step $1, $2:"
+	update_tree "$build/steps" "$1"
+	kernel_config steps
+	kernel_make steps bzImage modules >"$log/step-$1.log" 2>&1 || {
+		grep -E -m 10 'error:|Error ' "$log/step-$1.log"
+		return 1
+	}
+	rm -rf "$build/steps/o/.lab-modules"
+	install_modules steps >>"$log/step-$1.log" 2>&1 || return
+	make_modules_archive steps
+	# What a check builds itself is not to be built as the whole series is.
+	prepared=([guest]=1 [steps]=1)
+}
+
 # Steps that bring something of their own are booted, and that is tried: words of
 # the patch's name, and a suite.
 step_samples='reap-under-the-locks:mrelease hand-victims-over:burst sleep-until-victims-make-progress:memcg low-orders-fail:alloc'
@@ -39,8 +55,6 @@ check_series_boots() {
 
 	needs_series
 	make_initramfs die
-	# What the check builds itself is not to be built as the whole series is.
-	prepared=([guest]=1 [steps]=1)
 	test_run[failed]=0
 	for sample in $step_samples; do
 		n=$(series_list | grep -n -m1 -- "${sample%:*}" | cut -d: -f1)
@@ -48,17 +62,52 @@ check_series_boots() {
 			echo "no patch of the series has the words ${sample%:*}"
 			return 1
 		}
-		echo "step $n, $(series_list | sed -n "${n}p"):"
-		update_tree "$build/steps" "$n"
-		kernel_config steps
-		kernel_make steps bzImage modules >"$log/step-$n.log" 2>&1 || {
-			grep -E -m 10 'error:|Error ' "$log/step-$n.log"
-			return 1
-		}
-		rm -rf "$build/steps/o/.lab-modules"
-		install_modules steps >>"$log/step-$n.log" 2>&1 || return
-		make_modules_archive steps
+		build_step "$n" "$(series_list | sed -n "${n}p")" || return
 		run_suite "${sample#*:}" steps
+	done
+	[ "${test_run[failed]}" -eq 0 ]
+}
+
+# part_suites: the quick suites whose programs and tests are there at a step.
+part_suites() {
+	local name test
+	local -A suite
+
+	for name in $(suite_names); do
+		read_suite "$name"
+		[ "${suite[kind]}" = quick ] || continue
+		if [ "${suite[program]}" = kunit ]; then
+			grep -qs '_KUNIT_TEST=y' "$(kernel_out steps)/.config" || continue
+		elif [ ! -x "$selftests/${suite[program]}" ]; then
+			continue
+		fi
+		for test in ${suite[tests]//,/ }; do
+			source_tests "${suite[source]}" | grep -xF "$test" >/dev/null || continue 2
+		done
+		echo "$name"
+	done
+}
+
+# Each part builds, boots and passes the tests that are there by then, on top of those
+# before it.
+check series.parts named
+check_series_parts() {
+	local part n=0 name guest_files=$build/steps-guest broken='' selftests selftests_source
+
+	needs_series
+	has_parts || {
+		echo 'the series has no parts'
+		return 4
+	}
+	selftests=$guest_files/kselftest
+	selftests_source=$build/steps/tools/testing/selftests
+	test_run[failed]=0
+	for part in $(series_parts | cut -d' ' -f1 | uniq); do
+		n=$((n + $(part_patches "$part" | wc -l)))
+		build_step "$n" "the end of part $part" || return
+		build_selftests die steps
+		pack_guest
+		for name in $(part_suites); do run_suite "$name" steps; done
 	done
 	[ "${test_run[failed]}" -eq 0 ]
 }

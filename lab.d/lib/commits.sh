@@ -1,11 +1,11 @@
 # shellcheck shell=bash
 # Patches into commits; save-commits.sh is the other direction.
-use apply
+use apply parts
 
-# commit_patch PATCH DIR: commits DIR's index with the
-# author, date and message of the patch.
+# commit_patch PATCH DIR PART: commits DIR's index with the author, date and message of
+# the patch.
 commit_patch() {
-	local patch=$1 dir=$2 info message name email date
+	local patch=$1 dir=$2 part=$3 info message name email date
 
 	info=$dir/.git/lab-info
 	message=$dir/.git/lab-message
@@ -16,7 +16,7 @@ commit_patch() {
 	{
 		sed -n 's/^Subject: //p' "$info"
 		[ ! -s "$message" ] || { echo && cat "$message"; }
-	} >"$message.full"
+	} | with_part "$part" >"$message.full"
 	GIT_AUTHOR_NAME=$name GIT_AUTHOR_EMAIL=$email GIT_AUTHOR_DATE=$date \
 		GIT_COMMITTER_NAME=$name GIT_COMMITTER_EMAIL=$email GIT_COMMITTER_DATE=$date \
 		lab_git -C "$dir" -c core.hooksPath=/dev/null -c commit.gpgSign=false \
@@ -39,9 +39,9 @@ commit_base() {
 
 # commit_series DIR OWNERS: one commit per patch on top of DIR's HEAD.
 commit_series() {
-	local dir=$1 list=$2 patch owner path
+	local dir=$1 list=$2 part patch owner path
 
-	for patch in $(series_list); do
+	while read -r -u 4 part patch; do
 		apply_patch "$dir" "$patches/$patch" 0 || return 1
 		for path in $(patch_touches "$patches/$patch"); do
 			lab_git -C "$dir" add -A -f -- "$path"
@@ -51,8 +51,8 @@ commit_series() {
 			copy_own "$repo" "$dir" "$path"
 			lab_git -C "$dir" add -f -- "$path"
 		done <"$list"
-		commit_patch "$patches/$patch" "$dir"
-	done
+		commit_patch "$patches/$patch" "$dir" "$part"
+	done 4< <(series_list >/dev/null && series_parts)
 	lab_git -C "$dir" update-ref refs/lab/series HEAD
 }
 

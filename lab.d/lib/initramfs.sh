@@ -35,15 +35,17 @@ copy_with_libraries() {
 
 # The selftests are built by the kernel's own makefiles, against the headers of
 # the patched kernel; the same binaries then run on every kernel. Given: what to
-# do when they do not build, die or say.
+# do when they do not build, die or say, and the kernel whose tree has them.
 build_selftests() {
-	local source=$build/patched/tools/testing/selftests out=$build/patched/o
+	local tree out source kind=$2
 
+	tree=$(kernel_tree "$kind") out=$(kernel_out "$kind")
+	source=$tree/tools/testing/selftests
 	rm -rf "$selftests"
 	mkdir -p "$selftests/mm"
 	need "${selftest_tools[@]}"
 	say "building the selftests"
-	kernel_make patched -s headers >"$log/selftests.log" 2>&1 ||
+	kernel_make "$kind" -s headers >"$log/selftests.log" 2>&1 ||
 		die "the kernel's headers cannot be made: see $log/selftests.log"
 	if [ -e "$source/oom_reaper/Makefile" ]; then
 		make -s -j"$jobs" -C "$source" O="$out" TARGETS=oom_reaper SKIP_TARGETS='' FORCE_TARGETS=1 \
@@ -51,7 +53,7 @@ build_selftests() {
 			broken="the selftests do not build: $(grep -m1 -E 'error:|Error' "$log/selftests.log"), see $log/selftests.log"
 	fi
 	# All of mm's tests would take minutes and more libraries; one is wanted.
-	gcc -O2 -I"$source/../../.." -isystem "$out/usr/include" -I"$source" -I"$build/patched/tools/include/uapi" \
+	gcc -O2 -I"$source/../../.." -isystem "$out/usr/include" -I"$source" -I"$tree/tools/include/uapi" \
 		-o "$selftests/mm/mrelease_test" "$source/mm/mrelease_test.c" "$source/mm/vm_util.c" \
 		>>"$log/selftests.log" 2>&1 ||
 		broken="mm/mrelease_test does not build: see $log/selftests.log"
@@ -60,7 +62,7 @@ build_selftests() {
 
 # make_initramfs [die|say]: see build_selftests.
 make_initramfs() {
-	local root fd made_of broken=''
+	local fd made_of broken=''
 
 	need "${archive_tools[@]}" "${selftest_tools[@]}"
 	fetch_base
@@ -77,7 +79,16 @@ make_initramfs() {
 	fi
 	rm -f "$guest_files/.lab-built"
 	update_patched
-	build_selftests "${1:-die}"
+	build_selftests "${1:-die}" patched
+	pack_guest
+	[ -n "$broken" ] || printf '%s\n' "$made_of" >"$guest_files/.lab-built"
+	unlock fd
+}
+
+# The archive for all guests.
+pack_guest() {
+	local root
+
 	root=$guest_files/root
 	rm -rf "$root"
 	mkdir -p "$root"/{bin,etc,root,lab,dev,proc,sys,tmp}
@@ -89,8 +100,6 @@ make_initramfs() {
 	# shellcheck disable=SC2046
 	copy_with_libraries "$root" $(find "$selftests" -type f -perm -u+x)
 	pack "$root" "$guest_files/base.cpio"
-	[ -n "$broken" ] || printf '%s\n' "$made_of" >"$guest_files/.lab-built"
-	unlock fd
 }
 
 # Thirty megabytes with its libraries: only in guests that ask for it.

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Commits back into patches: the other direction of patches.sh.
-use commits
+use commits parts
 
 # The files that a commit brings into being.
 commit_adds() {
@@ -8,7 +8,7 @@ commit_adds() {
 }
 
 # message_with_adds FILE-OF-ADDED-PATHS: the message on stdin with an Adds: line for
-# exactly these files: lines that still hold stay where they are, so that a
+# exactly these files, and without Part:; lines that still hold stay where they are, so that a
 # message that needs no change gets none.
 message_with_adds() {
 	awk -v list="$1" '
@@ -31,7 +31,9 @@ message_with_adds() {
 				missing[path] = 1
 			last = 0
 			for (i = 1; i <= n; i++) {
-				if (line[i] ~ /^Adds: / && !covers(substr(line[i], 7)))
+				if (line[i] ~ /^Part: /)
+				continue
+			if (line[i] ~ /^Adds: / && !covers(substr(line[i], 7)))
 					continue
 				out[++last] = line[i]
 			}
@@ -70,10 +72,37 @@ patch_of_commit() {
 		awk '/^diff --git / { head = 1 } /^@@/ { head = 0 } !(head && /^index /)'
 }
 
+# commit_parts DIR: "PART SUBJECT" of each commit. One that says nothing belongs to the
+# part of the commit before it.
+commit_parts() {
+	local commit part last=-
+
+	for commit in $(lab_git -C "$1" rev-list --reverse refs/lab/base..HEAD); do
+		part=$(commit_part "$1" "$commit") || return 1
+		[ "$part" = - ] || last=$part
+		printf '%s "%s"\n' "$last" "$(lab_git -C "$1" log -1 --format=%s "$commit")"
+	done
+}
+
+# parts_of_commits DIR FILE: into FILE, or out with what is wrong.
+parts_of_commits() {
+	local wrong
+
+	commit_parts "$1" >"$2" || return 1
+	wrong=$(parts_complaints <"$2") || {
+		say "${wrong%%$'\n'*} (git rebase -i refs/lab/base; the line \"Part: NAME\" of a message says which part)"
+		return 1
+	}
+	grep -qv '^- ' "$2" || ! has_parts || {
+		say 'no commit says to which part it belongs (a line "Part: NAME" in its message), and patches/6.12/series has parts'
+		return 1
+	}
+}
+
 # save_commits DIR OUT: the commits since DIR's base as patches and own files
 # below OUT (patches/6.12/..., mm/...).
 save_commits() {
-	local dir=$1 out=$2 commit n=0 name path added changed where
+	local dir=$1 out=$2 commit n=0 name path added changed where part section=-
 
 	where=$out/patches/6.12
 	mkdir -p "$where"
@@ -87,6 +116,7 @@ save_commits() {
 		say "the branch does not stand on the base commit: git rebase refs/lab/base"
 		return 1
 	}
+	parts_of_commits "$dir" "$out/.parts" || return 1
 	for commit in $(lab_git -C "$dir" rev-list --reverse refs/lab/base..HEAD); do
 		n=$((n + 1))
 		changed=$(lab_git -C "$dir" diff-tree -r --no-commit-id --no-renames --diff-filter=MDT --name-only "$commit" |
@@ -103,6 +133,9 @@ save_commits() {
 		commit_adds "$dir" "$commit" >"$added"
 		name=$(printf '%04d-%s.patch' "$n" "$(lab_git -C "$dir" log -1 --format=%f "$commit" | cut -c1-52)")
 		patch_of_commit "$dir" "$commit" "$added" >"$where/$name"
+		part=$(sed -n "${n}s/ .*//p" "$out/.parts")
+		[ "$part" = "$section" ] || printf '\n# part: %s\n' "$part" >>"$where/series"
+		section=$part
 		printf '%s\n' "$name" >>"$where/series"
 		while read -r path; do
 			mkdir -p "$out/$(dirname "$path")"
@@ -111,6 +144,6 @@ save_commits() {
 			printf '%s\n' "$path" >>"$out/.own"
 		done <"$added"
 	done
-	rm -f "$out/.added"
+	rm -f "$out/.added" "$out/.parts"
 	[ $n -gt 0 ] || rm "$where/series"
 }
