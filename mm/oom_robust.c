@@ -10,7 +10,9 @@
  * That matters only for a futex that another process can reach.  A victim
  * without a mapping of shared writable memory has none, whatever is on its
  * lists: the futexes in private memory belong to its own threads, and those all
- * die.  So nothing is read or kept for it.
+ * die.  So nothing is read or kept for it, and its threads are told to leave
+ * their lists and clear_child_tid alone when they exit: they would only take
+ * page faults on what has been reaped.
  *
  * For the others the reaper walks the lists itself, before it frees anything,
  * and leaves the pages that the walk of the dying thread will need.  It must not
@@ -572,8 +574,11 @@ int oom_robust_keep(struct oom_reap *reap)
 	rcu_read_unlock();
 
 	oom_keep_reset(&reap->keep);
-	if (!has_shared_memory(reap))
+	if (!has_shared_memory(reap)) {
+		/* Nor do its threads need them, see exit_mm_release() */
+		WRITE_ONCE(reap->mm->oom_private, true);
 		return 0;
+	}
 
 	/* Each turn gets one entry further down a list that is in swap */
 	do {
