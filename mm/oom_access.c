@@ -15,7 +15,7 @@
 #include <linux/workqueue.h>
 
 #include "internal.h"
-#include "oom_reap.h"
+#include "oom_access.h"
 
 /* How long the others on the CPU of a real-time thread may run */
 #define PAUSE_NS	NSEC_PER_MSEC

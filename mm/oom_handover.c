@@ -17,7 +17,7 @@
 #include <linux/mm_types.h>
 #include <linux/spinlock.h>
 
-#include "oom_reap.h"
+#include "oom_handover.h"
 
 /**
  * oom_handover_give() - hand over an mm

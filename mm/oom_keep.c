@@ -11,7 +11,7 @@
 #include <linux/mm.h>
 #include <linux/string.h>
 
-#include "oom_reap.h"
+#include "oom_keep.h"
 
 /**
  * oom_keep_init() - prepare a table

@@ -16,7 +16,7 @@
 #include <linux/uaccess.h>
 
 #include "internal.h"
-#include "oom_reap.h"
+#include "oom_robust.h"
 #include "swap.h"
 
 /* Copy from an anonymous page that is mapped by a page table entry */

@@ -42,6 +42,7 @@
 
 #include "internal.h"
 #include "oom_reap.h"
+#include "oom_robust.h"
 
 /*
  * How many bytes of a VMA are reaped before the pages are given back and others

@@ -12,17 +12,14 @@
 
 #include <linux/debug_locks.h>
 #include <linux/freezer.h>
-#include <linux/kstrtox.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
-#include <linux/moduleparam.h>
 #include <linux/oom.h>
 #include <linux/sched/debug.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
-#include <linux/sysfs.h>
 #include <linux/vmstat.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -31,6 +28,8 @@
 #include <trace/events/oom.h>
 
 #include "internal.h"
+#include "oom_handover.h"
+#include "oom_params.h"
 #include "oom_reap.h"
 
 /* How many victims one thread looks after at the same time */
@@ -38,8 +37,6 @@
 
 /* Ranges that can be kept: as many as there can be small pages */
 #define MAX_RANGES	4096
-
-#define MAX_THREADS	16
 
 /*
  * How long a victim that has been reaped may take to exit before the OOM killer
@@ -58,40 +55,6 @@
 
 /* The longest pause before a robust list is read again */
 #define FUTEX_PAUSE_MS	8
-
-static void apply_priority(void);
-static void apply_victim_timeout(void);
-
-static bool enabled = true;
-static struct oom_reaper_param attempts = {
-	.value = 16, .min = 1, .max = 1000,
-};
-
-static struct oom_reaper_param interval_ms = {
-	.value = 100, .min = 1, .max = 10 * MSEC_PER_SEC,
-};
-
-static struct oom_reaper_param delay_ms = {
-	.value = 0, .min = 0, .max = 60 * MSEC_PER_SEC,
-};
-
-static struct oom_reaper_param futex_grace_ms = {
-	.value = 2000, .min = 0, .max = 60 * MSEC_PER_SEC,
-};
-
-static struct oom_reaper_param priority = {
-	.value = MAX_RT_PRIO - 1, .min = 0, .max = MAX_RT_PRIO - 1,
-	.apply = apply_priority,
-};
-
-static struct oom_reaper_param threads = {
-	.value = 1, .min = 1, .max = MAX_THREADS,
-};
-
-static struct oom_reaper_param victim_timeout_ms = {
-	.value = 10 * MSEC_PER_SEC, .min = 0, .max = 600 * MSEC_PER_SEC,
-	.apply = apply_victim_timeout,
-};
 
 /**
  * struct reaper_job - a victim that a thread looks after
@@ -144,7 +107,7 @@ struct reaper {
 };
 
 /* Filled once, at boot */
-static struct reaper *reapers[MAX_THREADS];
+static struct reaper *reapers[OOM_REAPER_THREADS_MAX];
 
 static DECLARE_WAIT_QUEUE_HEAD(reaper_wait);
 static struct oom_handover handover = {
@@ -166,7 +129,7 @@ void oom_reaper_handover(struct task_struct *victim)
 	struct mm_struct *mm = victim->signal->oom_mm;
 	bool backlogged;
 
-	if (!READ_ONCE(enabled) || !READ_ONCE(reapers[0]))
+	if (!READ_ONCE(oom_reaper_enabled) || !READ_ONCE(reapers[0]))
 		return;
 	if (mm_flags_test_and_set(MMF_OOM_REAP_QUEUED, mm))
 		return;
@@ -189,7 +152,7 @@ static bool anything_new(struct reaper *reaper)
 static void add_job(struct reaper *reaper, struct mm_struct *mm)
 {
 	unsigned long due = jiffies +
-			    msecs_to_jiffies(READ_ONCE(delay_ms.value));
+			    msecs_to_jiffies(READ_ONCE(oom_reaper_delay_ms.value));
 
 	reaper->jobs[reaper->nr_jobs++] = (struct reaper_job) {
 		.mm = mm,
@@ -259,35 +222,11 @@ static bool exit_mmap_at_work(const struct mm_struct *mm)
 	       rwsem_is_locked((struct rw_semaphore *)&mm->mmap_lock);
 }
 
-/**
- * oom_reaper_pause_ms() - how long to wait before the next attempt
- * @failed: how many attempts have failed so far, at least 1
- * @limit_ms: the longest wait
- *
- * Most of what is in the way is so for a moment.
- *
- * Return: the time in ms: 1, 2, 4, and so on up to @limit_ms.
- */
-unsigned int oom_reaper_pause_ms(unsigned int failed, unsigned int limit_ms)
-{
-	return failed > 16 ? limit_ms : min(1U << (failed - 1), limit_ms);
-}
-
 static void pause_job(struct reaper_job *job, unsigned int nth,
 		      unsigned int limit_ms)
 {
 	job->due = jiffies + msecs_to_jiffies(oom_reaper_pause_ms(nth,
 								  limit_ms));
-}
-
-/**
- * oom_reaper_futex_grace() - how long to wait for an unreadable robust list
- *
- * Return: the time in jiffies.
- */
-unsigned long oom_reaper_futex_grace(void)
-{
-	return msecs_to_jiffies(READ_ONCE(futex_grace_ms.value));
 }
 
 static bool futex_grace_over(const struct reaper_job *job)
@@ -315,7 +254,7 @@ static void wait_for_futex(struct reaper_job *job, int why)
 
 static void look_again(struct reaper_job *job)
 {
-	pause_job(job, ++job->failed, READ_ONCE(interval_ms.value));
+	pause_job(job, ++job->failed, READ_ONCE(oom_reaper_interval_ms.value));
 	if (time_after(job->due, job->exit_by))
 		job->due = job->exit_by;
 }
@@ -356,9 +295,9 @@ static bool try_again(struct reaper_job *job, unsigned long nr_pages)
 		job->reap_by = jiffies + msecs_to_jiffies(JOB_MS);
 	job->failed = nr_pages ? 0 : job->failed + 1;
 	/* However much a pass frees: the victim may be filled again meanwhile */
-	pause_job(job, job->passes, READ_ONCE(interval_ms.value));
+	pause_job(job, job->passes, READ_ONCE(oom_reaper_interval_ms.value));
 
-	if (job->failed < READ_ONCE(attempts.value) &&
+	if (job->failed < READ_ONCE(oom_reaper_attempts.value) &&
 	    time_before(jiffies, job->reap_by))
 		return true;
 	report_gave_up(job);
@@ -490,12 +429,12 @@ static int oom_reaper(void *data)
  * SCHED_FIFO, so that the reaper gets a CPU when all are busy.  The highest
  * priority, as nothing that spins may keep memory from everybody.
  */
-static void set_priority(struct task_struct *task)
+static void set_priority(struct task_struct *task, unsigned int priority)
 {
-	struct sched_param param = { .sched_priority = priority.value };
+	struct sched_param param = { .sched_priority = priority };
 
-	sched_setscheduler_nocheck(task, priority.value ? SCHED_FIFO :
-				   SCHED_NORMAL, &param);
+	sched_setscheduler_nocheck(task, priority ? SCHED_FIFO : SCHED_NORMAL,
+				   &param);
 }
 
 static int start_reaper(unsigned int id)
@@ -513,77 +452,27 @@ static int start_reaper(unsigned int id)
 		return PTR_ERR(task);
 	}
 	reaper->task = task;
-	set_priority(task);
+	set_priority(task, oom_reaper_priority.value);
 	WRITE_ONCE(reapers[id], reaper);
 	wake_up_process(task);
 	return 0;
 }
 
-static void apply_priority(void)
+/**
+ * oom_reaper_set_priority() - give all reaper threads another priority
+ * @priority: that of SCHED_FIFO, 0 for SCHED_NORMAL
+ *
+ * Context: Process context.
+ */
+void oom_reaper_set_priority(unsigned int priority)
 {
 	unsigned int id;
 
-	for (id = 0; id < MAX_THREADS; id++) {
+	for (id = 0; id < OOM_REAPER_THREADS_MAX; id++) {
 		if (reapers[id])
-			set_priority(reapers[id]->task);
+			set_priority(reapers[id]->task, priority);
 	}
 }
-
-/* The OOM killer uses this value even without a reaper */
-static void apply_victim_timeout(void)
-{
-	WRITE_ONCE(oom_victim_timeout_ms, victim_timeout_ms.value);
-	oom_wake_waiters();
-}
-
-/**
- * oom_reaper_param_set() - set a parameter that has limits
- * @val: the new value, as written by a user
- * @kp: the parameter; its argument is a &struct oom_reaper_param
- *
- * Context: Process context, under the lock on module parameters, or during
- * boot.
- * Return: 0, or -EINVAL if @val is no number or out of range.
- */
-int oom_reaper_param_set(const char *val, const struct kernel_param *kp)
-{
-	struct oom_reaper_param *param = kp->arg;
-	unsigned int value;
-	int err;
-
-	if (!val)
-		return -EINVAL;
-	err = kstrtouint(val, 0, &value);
-	if (err || value < param->min || value > param->max)
-		return -EINVAL;
-
-	WRITE_ONCE(param->value, value);
-	if (param->apply)
-		param->apply();
-	return 0;
-}
-
-static int param_get(char *buffer, const struct kernel_param *kp)
-{
-	const struct oom_reaper_param *param = kp->arg;
-
-	return sysfs_emit(buffer, "%u\n", param->value);
-}
-
-static const struct kernel_param_ops param_ops = {
-	.set = oom_reaper_param_set,
-	.get = param_get,
-};
-
-module_param(enabled, bool, 0644);
-module_param_named(vma_locks, oom_reap_vma_locks, bool, 0644);
-module_param_cb(attempts, &param_ops, &attempts, 0644);
-module_param_cb(interval_ms, &param_ops, &interval_ms, 0644);
-module_param_cb(delay_ms, &param_ops, &delay_ms, 0644);
-module_param_cb(futex_grace_ms, &param_ops, &futex_grace_ms, 0644);
-module_param_cb(priority, &param_ops, &priority, 0644);
-module_param_cb(threads, &param_ops, &threads, 0444);
-module_param_cb(victim_timeout_ms, &param_ops, &victim_timeout_ms, 0644);
 
 static int __init oom_reaper_init(void)
 {
@@ -592,7 +481,7 @@ static int __init oom_reaper_init(void)
 
 	oom_reap_wq = alloc_workqueue("oom_reaper", WQ_MEM_RECLAIM |
 				      WQ_UNBOUND | WQ_HIGHPRI, 0);
-	for (id = 0; id < threads.value; id++) {
+	for (id = 0; id < oom_reaper_threads.value; id++) {
 		err = start_reaper(id);
 		if (err) {
 			pr_err("unable to start thread %u: %d, continuing without\n",

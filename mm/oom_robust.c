@@ -41,7 +41,7 @@
 #include <linux/workqueue.h>
 
 #include "internal.h"
-#include "oom_reap.h"
+#include "oom_robust.h"
 #include "swap.h"
 
 /*

@@ -11,7 +11,9 @@
 #include <linux/prandom.h>
 #include <linux/slab.h>
 
-#include "../oom_reap.h"
+#include "../oom_handover.h"
+#include "../oom_keep.h"
+#include "../oom_params.h"
 
 /* Page number to address */
 #define P(n)		((unsigned long)(n) << PAGE_SHIFT)
@@ -206,7 +208,7 @@ static void pause_schedule(struct kunit *test)
 
 static int nr_applied;
 
-static void count_apply(void)
+static void count_apply(unsigned int value)
 {
 	nr_applied++;
 }

@@ -16,8 +16,9 @@
 
 #include "../kselftest_harness.h"
 #include "cgroup.h"
-#include "uffd.h"
+#include "locks.h"
 #include "scene.h"
+#include "uffd.h"
 
 #define EVENTS	"oom:wake_reaper oom:start_task_reaping "		\
 		"oom:finish_task_reaping oom:skip_task_reaping "	\
@@ -49,7 +50,7 @@ struct account {
 	struct scene scene;
 	struct victim victim;
 	struct probe_text trace;
-	struct probe_params params;
+	struct cgroup cgroup;
 	long before[NR_COUNTERS];
 	long change[NR_COUNTERS];
 };
@@ -65,7 +66,6 @@ FIXTURE_SETUP(account)
 	int err = scene_start(&account->scene);
 
 	account->trace.fd = -1;
-	probe_params_save(&account->params);
 	if (err == -ENODEV)
 		SKIP(return, "no FUSE");
 	ASSERT_EQ(0, err);
@@ -85,7 +85,7 @@ FIXTURE_TEARDOWN(account)
 		hold_release_all(&account->scene.hold);
 		victim_stop(&account->victim);
 	}
-	probe_params_restore(&account->params);
+	cgroup_remove(&account->cgroup);
 	probe_text_close(&account->trace);
 	scene_stop(&account->scene);
 }
@@ -158,8 +158,7 @@ static void right_pages(struct __test_metadata *_metadata,
 /* The C library has a list for everybody: here is one who has none */
 static int no_robust_list(struct victim *victim)
 {
-	return syscall(SYS_set_robust_list, NULL,
-		       sizeof(struct robust_list_head)) ? -errno : 0;
+	return locks_register(NULL);
 }
 
 TEST_F(account, read)
@@ -206,11 +205,9 @@ static int one_lock(struct victim *victim)
 {
 	static struct robust_list_head head;
 	static struct robust_list node;
+	static atomic_uint word;
 
-	head.list.next = &node;
-	node.next = &head.list;
-	head.futex_offset = sizeof(node);
-	return syscall(SYS_set_robust_list, &head, sizeof(head)) ? -errno : 0;
+	return locks_register_one(&head, &node, &word);
 }
 
 TEST_F(account, futex_kept)
@@ -237,8 +234,8 @@ TEST_F(account, gave_up)
 	const char *line;
 	int pid;
 
-	ASSERT_EQ(0, probe_param_write("vma_locks", "N"));
-	ASSERT_EQ(0, probe_param_write("attempts", "3"));
+	ASSERT_EQ(0, setting_param("vma_locks", "N"));
+	ASSERT_EQ(0, setting_param("attempts", "3"));
 	account->victim.stuck = VICTIM_MMAP_WRITE;
 	kill_it(_metadata, account, 0);
 	pid = account->victim.pid;
@@ -310,7 +307,7 @@ TEST_F(account, gave_up_figures)
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, refilled);
 	/* The last of the pauses are long enough to get a page in */
-	ASSERT_EQ(0, probe_param_write("attempts", "10"));
+	ASSERT_EQ(0, setting_param("attempts", "10"));
 	victim->stuck = VICTIM_MMAP_WRITE;
 	victim->body = lock_a_vma;
 	ASSERT_EQ(0, victim_start(victim));
@@ -354,37 +351,26 @@ TEST_F(account, backlogged)
 {
 	struct account *account = &self->account;
 	struct victim victim[MANY] = { 0 };
-	struct cgroup root, cgroup;
-	int i, err, woken;
-	pid_t writer;
+	struct cgroup *cgroup = &account->cgroup;
+	int i, woken;
 
-	err = cgroup_make(&root, "+memory");
-	if (err)
-		SKIP(return, "no memory controller of cgroup v2: %s",
-		     strerror(-err));
-	ASSERT_EQ(0, cgroup_make_child(&cgroup, &root, 0));
-	EXPECT_EQ(0, cgroup_write(&cgroup, "memory.oom.group", "1"));
+	if (cgroup_make(cgroup, "+memory"))
+		SKIP(return, CGROUP_NO_MEMORY);
+	EXPECT_EQ(0, cgroup_write(cgroup, "memory.oom.group", "1"));
 	for (i = 0; i < MANY; i++) {
 		victim[i].mb = 8;
 		victim[i].stuck = VICTIM_READ;
 		victim[i].hold = &account->scene.hold;
 		victim[i].file = i;
-		victim[i].cgroup = cgroup.procs;
+		victim[i].cgroup = cgroup->procs;
 		ASSERT_EQ(0, victim_start(&victim[i]));
 	}
 	count_from_here(account);
-	writer = fork();
-	if (!writer) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		cgroup_write(&cgroup, "memory.max", "1M");
-		_exit(0);
-	}
+	ASSERT_EQ(0, cgroup_squeeze(cgroup, 1));
 	probe_wait(probe_vmstat(names[REAPED]) - account->before[REAPED] >=
 		   MANY, 3000);
 	probe_sleep_ms(50);
 	count_until_here(account);
-	kill(writer, SIGKILL);
-	waitpid(writer, NULL, 0);
 
 	woken = probe_count(&account->trace, "wake_reaper: pid=");
 	scene_print("%d handed over", woken);
@@ -400,8 +386,6 @@ TEST_F(account, backlogged)
 	hold_release_all(&account->scene.hold);
 	for (i = 0; i < MANY; i++)
 		victim_stop(&victim[i]);
-	cgroup_remove(&cgroup);
-	cgroup_remove(&root);
 }
 
 /* People's monitoring greps for it */

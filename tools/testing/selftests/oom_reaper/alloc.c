@@ -68,7 +68,7 @@ static int sysctl_set(const char *name, long value)
 
 	snprintf(path, sizeof(path), SYSCTL "%s", name);
 	snprintf(text, sizeof(text), "%ld", value);
-	return probe_write(path, text);
+	return setting_change(path, text);
 }
 
 static bool request(int fd, const char *text)
@@ -201,16 +201,20 @@ static void eater_stop(struct eater *eater)
 	memset(eater, 0, sizeof(*eater));
 }
 
-FIXTURE(alloc)
-{
+struct alloc {
 	struct scene scene;
 	struct victim victim[8];
 	struct eater eater[NR_EATERS];
-	long min_free_kb;
+};
+
+FIXTURE(alloc)
+{
+	struct alloc alloc;
 };
 
 FIXTURE_SETUP(alloc)
 {
+	struct alloc *alloc = &self->alloc;
 	int i, err;
 
 	if (access(TEST_OOM, F_OK) && (system("modprobe -q test_oom") ||
@@ -218,40 +222,32 @@ FIXTURE_SETUP(alloc)
 		SKIP(return, NEEDS_MODULE);
 	if (!glutton_possible())
 		SKIP(return, NEEDS_LITTLE);
-	err = scene_start(&self->scene);
+	err = scene_start(&alloc->scene);
 	if (err == -ENODEV)
 		SKIP(return, "no FUSE");
 	ASSERT_EQ(0, err);
 	for (i = 0; i < 8; i++) {
-		self->victim[i].mb = SCENE_MB;
-		self->victim[i].stuck = VICTIM_READ;
-		self->victim[i].hold = &self->scene.hold;
-		self->victim[i].file = i;
+		alloc->victim[i].mb = SCENE_MB;
+		alloc->victim[i].stuck = VICTIM_READ;
+		alloc->victim[i].hold = &alloc->scene.hold;
+		alloc->victim[i].file = i;
 	}
 	probe_write("/proc/sys/vm/drop_caches", "3");
-	self->min_free_kb = sysctl("min_free_kbytes");
 	/* Raises the watermarks by tens of megabytes at times */
-	probe_write(SYSCTL "watermark_boost_factor", "0");
+	sysctl_set("watermark_boost_factor", 0);
 }
 
 FIXTURE_TEARDOWN(alloc)
 {
+	struct alloc *alloc = &self->alloc;
 	int i;
 
 	for (i = 0; i < NR_EATERS; i++)
-		eater_stop(&self->eater[i]);
-	hold_release_all(&self->scene.hold);
+		eater_stop(&alloc->eater[i]);
+	hold_release_all(&alloc->scene.hold);
 	for (i = 0; i < 8; i++)
-		victim_stop(&self->victim[i]);
-	probe_param_write("enabled", "1");
-	probe_param_write("delay_ms", "0");
-	probe_param_write("victim_timeout_ms", "10000");
-	probe_write(SYSCTL "watermark_boost_factor", "15000");
-	probe_write(SYSCTL "oom_fail_nofs", "0");
-	probe_write(SYSCTL "oom_fail_order", "4");
-	probe_write(SYSCTL "watermark_scale_factor", "10");
-	sysctl_set("min_free_kbytes", self->min_free_kb);
-	scene_stop(&self->scene);
+		victim_stop(&alloc->victim[i]);
+	scene_stop(&alloc->scene);
 }
 
 /*
@@ -310,15 +306,6 @@ static int open_meminfo(void)
 	return fd;
 }
 
-static void no_complaint(struct __test_metadata *_metadata,
-			 struct scene *scene)
-{
-	const char *complaint = probe_complaint(&scene->log);
-
-	EXPECT_EQ(NULL, complaint)
-		TH_LOG("the kernel complains: %s", complaint);
-}
-
 /* Text that is no request, and requests for what must not be asked for */
 TEST_F(alloc, guard_requests)
 {
@@ -360,17 +347,19 @@ TEST_F(alloc, guard_requests)
 	EXPECT_LT(0, read(fd, line, sizeof(line) - 1));
 	EXPECT_EQ(0, probe_field(line, "count"));
 	close(fd);
-	no_complaint(_metadata, &self->scene);
+	EXPECT_TRUE(scene_quiet(&self->alloc.scene));
 }
 
 /*
  * A victim is stuck, two processes want its memory: one for which the OOM
  * killer kills, and the one that is tested. Nothing may fail with the defaults.
  */
-static void latency(struct __test_metadata *_metadata, struct scene *scene,
-		    struct victim *victim, struct eater *eater,
+static void latency(struct __test_metadata *_metadata, struct alloc *alloc,
 		    const char *gfp, int order)
 {
+	struct scene *scene = &alloc->scene;
+	struct victim *victim = alloc->victim;
+	struct eater *eater = alloc->eater;
 	bool alone;
 	long pages;
 
@@ -402,43 +391,37 @@ static void latency(struct __test_metadata *_metadata, struct scene *scene,
 		EXPECT_GT(probe_limit(1000),
 			  eater[1].shared->worst_ns / 1000000);
 	EXPECT_TRUE(bystander_intact(&scene->bystander));
-	no_complaint(_metadata, scene);
+	EXPECT_TRUE(scene_quiet(scene));
 }
 
 TEST_F(alloc, kernel)
 {
-	latency(_metadata, &self->scene, self->victim, self->eater,
-		"kernel", 0);
+	latency(_metadata, &self->alloc, "kernel", 0);
 }
 
 TEST_F(alloc, kernel_order_3)
 {
-	latency(_metadata, &self->scene, self->victim, self->eater,
-		"kernel+comp", 3);
+	latency(_metadata, &self->alloc, "kernel+comp", 3);
 }
 
 TEST_F(alloc, nofs)
 {
-	latency(_metadata, &self->scene, self->victim, self->eater,
-		"nofs", 0);
+	latency(_metadata, &self->alloc, "nofs", 0);
 }
 
 TEST_F(alloc, nofs_order_3)
 {
-	latency(_metadata, &self->scene, self->victim, self->eater,
-		"nofs+comp", 3);
+	latency(_metadata, &self->alloc, "nofs+comp", 3);
 }
 
 TEST_F(alloc, nofail)
 {
-	latency(_metadata, &self->scene, self->victim, self->eater,
-		"kernel+nofail", 0);
+	latency(_metadata, &self->alloc, "kernel+nofail", 0);
 }
 
 TEST_F(alloc, nofs_nofail)
 {
-	latency(_metadata, &self->scene, self->victim, self->eater,
-		"nofs+nofail", 0);
+	latency(_metadata, &self->alloc, "nofs+nofail", 0);
 }
 
 #define FLIGHT_MS	2000	/* how long stock leaves a victim alone */
@@ -452,12 +435,12 @@ TEST_F_TIMEOUT(alloc, waiting_costs, 120)
 {
 	long pages, easy, all_easy = 0, easy_us = 0, us = 0, wakeups = 0;
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	struct eater *eater = self->eater;
+	struct eater *eater = self->alloc.eater;
 	int i, waited = 0;
 
-	probe_param_write("delay_ms", "2000");
-	self->victim[0].mb = VICTIM_MB;
-	ASSERT_EQ(0, victim_start(&self->victim[0]));
+	setting_param("delay_ms", "2000");
+	self->alloc.victim[0].mb = VICTIM_MB;
+	ASSERT_EQ(0, victim_start(&self->alloc.victim[0]));
 	pages = (EASY_LEFT_MB + VICTIM_MB - 32) * 1024 / PAGE_KB;
 	for (i = 0; i < NR_EATERS; i++) {
 		easy = probe_free_kb() - EASY_LEFT_MB * 1024;
@@ -487,9 +470,9 @@ TEST_F_TIMEOUT(alloc, waiting_costs, 120)
 	EXPECT_GT(16 * NR_EATERS, wakeups);
 	/* Stock uses all there is; reclaim comes before any wait */
 	EXPECT_GT(cpus * probe_limit(FLIGHT_MS * 3 / 4), (us - easy_us) / 1000);
-	EXPECT_EQ(1, probe_count(&self->scene.log, "Killed process"));
-	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
-	no_complaint(_metadata, &self->scene);
+	EXPECT_EQ(1, probe_count(&self->alloc.scene.log, "Killed process"));
+	EXPECT_TRUE(bystander_intact(&self->alloc.scene.bystander));
+	EXPECT_TRUE(scene_quiet(&self->alloc.scene));
 }
 
 /*
@@ -535,7 +518,7 @@ static void fill(int fd, size_t mb, atomic_llong *worst_ns)
 
 TEST_F_TIMEOUT(alloc, livelock, 60)
 {
-	struct victim *victim = &self->victim[0];
+	struct victim *victim = &self->alloc.victim[0];
 	int fd = memfd_create("filled", MFD_CLOEXEC);
 	atomic_llong *worst_ns;
 	int status = -1;
@@ -565,16 +548,16 @@ TEST_F_TIMEOUT(alloc, livelock, 60)
 		waitpid(pid, &status, 0);
 	}
 	scene_print("worst write %lld ms, bystander %s", *worst_ns / 1000000,
-		    bystander_alive(&self->scene.bystander) ?
+		    bystander_alive(&self->alloc.scene.bystander) ?
 		    "alive" : "killed");
 	EXPECT_EQ(0, status);
 	EXPECT_GT(probe_limit(1000), *worst_ns / 1000000);
-	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+	EXPECT_TRUE(bystander_intact(&self->alloc.scene.bystander));
 	EXPECT_TRUE(victim_gone(victim, 5000));
 	EXPECT_TRUE(victim_killed(victim));
 	close(fd);
 	munmap(worst_ns, 4096);
-	no_complaint(_metadata, &self->scene);
+	EXPECT_TRUE(scene_quiet(&self->alloc.scene));
 }
 
 /* So many pages a commit of a journal may take */
@@ -585,13 +568,15 @@ TEST_F_TIMEOUT(alloc, livelock, 60)
  * __GFP_NOFAIL must not each wait for it.
  */
 static void nofail_in_flight(struct __test_metadata *_metadata,
-			     struct scene *scene, struct victim *victim,
-			     struct eater *eater, const char *gfp)
+			     struct alloc *alloc, const char *gfp)
 {
+	struct scene *scene = &alloc->scene;
+	struct victim *victim = alloc->victim;
+	struct eater *eater = alloc->eater;
 	int meminfo = open_meminfo();
 
-	probe_param_write("enabled", "0");
-	probe_param_write("victim_timeout_ms", "0");
+	setting_param("enabled", "0");
+	setting_param("victim_timeout_ms", "0");
 	ASSERT_EQ(0, victim_start(victim));
 	ASSERT_EQ(0, eater_start_big(&eater[0], "nofs", -4096));
 	ASSERT_EQ(0, eater_start(&eater[1], gfp, 0, NR_NOFAIL));
@@ -612,19 +597,17 @@ static void nofail_in_flight(struct __test_metadata *_metadata,
 	EXPECT_TRUE(victim_gone(victim, 5000));
 	EXPECT_TRUE(bystander_intact(&scene->bystander));
 	close(meminfo);
-	no_complaint(_metadata, scene);
+	EXPECT_TRUE(scene_quiet(scene));
 }
 
 TEST_F_TIMEOUT(alloc, guard_nofail_in_flight, 120)
 {
-	nofail_in_flight(_metadata, &self->scene, &self->victim[0],
-			 self->eater, "kernel+nofail");
+	nofail_in_flight(_metadata, &self->alloc, "kernel+nofail");
 }
 
 TEST_F_TIMEOUT(alloc, guard_nofs_nofail_in_flight, 120)
 {
-	nofail_in_flight(_metadata, &self->scene, &self->victim[0],
-			 self->eater, "nofs+nofail");
+	nofail_in_flight(_metadata, &self->alloc, "nofs+nofail");
 }
 
 /* The sum of a field over all zones in /proc/zoneinfo, in kB; -1: not there */
@@ -649,16 +632,16 @@ static long zoneinfo_kb(const char *name)
  */
 TEST_F_TIMEOUT(alloc, guard_nofail_last_pages, 120)
 {
-	struct victim *victim = &self->victim[0];
-	struct eater *eater = self->eater;
+	struct victim *victim = &self->alloc.victim[0];
+	struct eater *eater = self->alloc.eater;
 	int meminfo = open_meminfo();
 	const long min_kb = 3072, pages = min_kb * 7 / 8 / PAGE_KB;
 	long left_kb, wakeups, failed;
 	long long took_ms, worst_ms;
 
 	ASSERT_EQ(0, sysctl_set("min_free_kbytes", min_kb));
-	probe_param_write("enabled", "0");
-	probe_param_write("victim_timeout_ms", "0");
+	setting_param("enabled", "0");
+	setting_param("victim_timeout_ms", "0");
 	ASSERT_EQ(0, victim_start(victim));
 	ASSERT_EQ(0, eater_start_big(&eater[0], "nofs", -4096));
 	ASSERT_EQ(0, eater_start(&eater[1], "kernel+nofail", 0, pages));
@@ -667,7 +650,7 @@ TEST_F_TIMEOUT(alloc, guard_nofail_last_pages, 120)
 	eater_go(&eater[1]);
 	EXPECT_TRUE(eater_done(&eater[1], 60000));
 	left_kb = free_kb_of(meminfo);
-	hold_release(&self->scene.hold, victim->file);
+	hold_release(&self->alloc.scene.hold, victim->file);
 	took_ms = eater[1].shared->took_ns / 1000000;
 	worst_ms = eater[1].shared->worst_ns / 1000000;
 	wakeups = eater[1].shared->wakeups;
@@ -681,9 +664,9 @@ TEST_F_TIMEOUT(alloc, guard_nofail_last_pages, 120)
 	EXPECT_EQ(0, failed);
 	EXPECT_TRUE(eater_done(&eater[0], 10000));
 	EXPECT_TRUE(victim_gone(victim, 5000));
-	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+	EXPECT_TRUE(bystander_intact(&self->alloc.scene.bystander));
 	close(meminfo);
-	no_complaint(_metadata, &self->scene);
+	EXPECT_TRUE(scene_quiet(&self->alloc.scene));
 }
 
 /*
@@ -693,14 +676,14 @@ TEST_F_TIMEOUT(alloc, guard_nofail_last_pages, 120)
  */
 TEST_F_TIMEOUT(alloc, guard_progress_in_reclaim, 180)
 {
-	struct eater *eater = self->eater;
+	struct eater *eater = self->alloc.eater;
 	int round, meminfo = open_meminfo();
 
-	probe_param_write("enabled", "0");
-	probe_param_write("victim_timeout_ms", "0");
-	probe_write(SYSCTL "watermark_scale_factor", "1000");
+	setting_param("enabled", "0");
+	setting_param("victim_timeout_ms", "0");
+	sysctl_set("watermark_scale_factor", 1000);
 	for (round = 0; round < 5; round++) {
-		struct victim *victim = &self->victim[round];
+		struct victim *victim = &self->alloc.victim[round];
 
 		ASSERT_EQ(0, victim_start(victim));
 		/* A pass takes a third of a second */
@@ -710,21 +693,21 @@ TEST_F_TIMEOUT(alloc, guard_progress_in_reclaim, 180)
 		ASSERT_TRUE(use_up(eater, meminfo));
 		/* Up to 17 passes go by before it gets to the OOM killer */
 		probe_sleep_ms(8000 + round * 60);
-		hold_release(&self->scene.hold, victim->file);
+		hold_release(&self->alloc.scene.hold, victim->file);
 		EXPECT_TRUE(eater_done(eater, 20000));
 		EXPECT_EQ(0, eater->shared->failed);
 		EXPECT_TRUE(victim_gone(victim, 5000));
 		scene_print("waited %lld ms, %ld wakeups, %d killed for %d victims",
 			    eater->shared->worst_ns / 1000000,
 			    eater->shared->wakeups,
-			    probe_count(&self->scene.log, "Killed process"),
+			    probe_count(&self->alloc.scene.log, "Killed process"),
 			    round + 1);
 		eater_stop(eater);
 	}
 	close(meminfo);
-	EXPECT_EQ(5, probe_count(&self->scene.log, "Killed process"));
-	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
-	no_complaint(_metadata, &self->scene);
+	EXPECT_EQ(5, probe_count(&self->alloc.scene.log, "Killed process"));
+	EXPECT_TRUE(bystander_intact(&self->alloc.scene.bystander));
+	EXPECT_TRUE(scene_quiet(&self->alloc.scene));
 }
 
 /*
@@ -734,11 +717,11 @@ TEST_F_TIMEOUT(alloc, guard_progress_in_reclaim, 180)
  */
 TEST_F_TIMEOUT(alloc, killer_first, 90)
 {
-	struct victim *victim = &self->victim[0];
-	struct eater *eater = self->eater;
+	struct victim *victim = &self->alloc.victim[0];
+	struct eater *eater = self->alloc.eater;
 	int meminfo = open_meminfo();
 
-	probe_param_write("enabled", "0");
+	setting_param("enabled", "0");
 	ASSERT_EQ(0, victim_start(victim));
 	ASSERT_EQ(0, eater_start_big(&eater[0], "nofs", -4096));
 	ASSERT_EQ(0, eater_start(&eater[1], "kernel", 0, 1));
@@ -746,17 +729,17 @@ TEST_F_TIMEOUT(alloc, killer_first, 90)
 	eater_go(&eater[1]);
 	EXPECT_TRUE(eater_done(&eater[1], 1000));
 	EXPECT_TRUE(eater_waits(&eater[0], 0));
-	hold_release(&self->scene.hold, victim->file);
+	hold_release(&self->alloc.scene.hold, victim->file);
 	EXPECT_TRUE(victim_gone(victim, 5000));
 	EXPECT_TRUE(victim_killed(victim));
 	EXPECT_TRUE(eater_done(&eater[0], 10000));
 	EXPECT_TRUE(eater_done(&eater[1], 10000));
 	scene_print("served after %lld ms",
 		    eater[1].shared->worst_ns / 1000000);
-	EXPECT_EQ(1, probe_count(&self->scene.log, "Killed process"));
-	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+	EXPECT_EQ(1, probe_count(&self->alloc.scene.log, "Killed process"));
+	EXPECT_TRUE(bystander_intact(&self->alloc.scene.bystander));
 	close(meminfo);
-	no_complaint(_metadata, &self->scene);
+	EXPECT_TRUE(scene_quiet(&self->alloc.scene));
 }
 
 /* Nothing is reserved beyond what min_free_kbytes says */
@@ -775,17 +758,17 @@ TEST_F(alloc, guard_watermark)
 
 TEST_F_TIMEOUT(alloc, fail_nofs, 90)
 {
-	struct eater *eater = self->eater;
+	struct eater *eater = self->alloc.eater;
 	long pages;
 
 	if (sysctl("oom_fail_nofs") < 0)
 		SKIP(return, "no sysctl \"oom_fail_nofs\"");
 	EXPECT_EQ(0, sysctl("oom_fail_nofs"));
-	EXPECT_EQ(-EINVAL, probe_write(SYSCTL "oom_fail_nofs", "2"));
-	EXPECT_EQ(0, probe_write(SYSCTL "oom_fail_nofs", "1"));
+	EXPECT_EQ(-EINVAL, sysctl_set("oom_fail_nofs", 2));
+	EXPECT_EQ(0, sysctl_set("oom_fail_nofs", 1));
 	/* For what the test itself needs then */
-	self->victim[0].stuck = VICTIM_FREE;
-	ASSERT_EQ(0, victim_start(&self->victim[0]));
+	self->alloc.victim[0].stuck = VICTIM_FREE;
+	ASSERT_EQ(0, victim_start(&self->alloc.victim[0]));
 	/* Some of it cannot be used, and each failure takes milliseconds */
 	pages = (probe_free_kb() - 16 * 1024) / PAGE_KB;
 	ASSERT_EQ(0, eater_start(eater, "nofs", 0, pages));
@@ -797,7 +780,7 @@ TEST_F_TIMEOUT(alloc, fail_nofs, 90)
 	eater_stop(eater);
 
 	/* But not what must not fail */
-	ASSERT_EQ(0, victim_start(&self->victim[1]));
+	ASSERT_EQ(0, victim_start(&self->alloc.victim[1]));
 	pages = probe_free_kb() / PAGE_KB + 256;
 	ASSERT_EQ(0, eater_start(eater, "nofs+nofail", 0, pages));
 	eater_go(eater);
@@ -805,16 +788,16 @@ TEST_F_TIMEOUT(alloc, fail_nofs, 90)
 		EXPECT_EQ(0, victim_sysrq());
 	EXPECT_TRUE(eater_done(eater, 10000));
 	EXPECT_EQ(0, eater->shared->failed);
-	no_complaint(_metadata, &self->scene);
+	EXPECT_TRUE(scene_quiet(&self->alloc.scene));
 }
 
 /* Without somebody who kills they loop, as they always have */
 TEST_F(alloc, guard_nofs_does_not_fail)
 {
-	struct eater *eater = self->eater;
+	struct eater *eater = self->alloc.eater;
 	long pages;
 
-	ASSERT_EQ(0, victim_start(&self->victim[0]));
+	ASSERT_EQ(0, victim_start(&self->alloc.victim[0]));
 	pages = probe_free_kb() / PAGE_KB + 1024;
 	ASSERT_EQ(0, eater_start(eater, "nofs", 0, pages));
 	eater_go(eater);
@@ -830,22 +813,22 @@ TEST_F(alloc, guard_nofs_does_not_fail)
 /* The victim's memory does not come back: who may fail does, after the wait */
 TEST_F_TIMEOUT(alloc, fail_order, 60)
 {
-	struct eater *eater = self->eater;
+	struct eater *eater = self->alloc.eater;
 	long pages;
 
 	if (sysctl("oom_fail_order") < 0)
 		SKIP(return, "no sysctl \"oom_fail_order\"");
 	EXPECT_EQ(4, sysctl("oom_fail_order"));
-	EXPECT_EQ(-EINVAL, probe_write(SYSCTL "oom_fail_order", "5"));
-	EXPECT_EQ(-EINVAL, probe_write(SYSCTL "oom_fail_order", "-1"));
-	EXPECT_EQ(0, probe_write(SYSCTL "oom_fail_order", "2"));
-	probe_param_write("enabled", "0");
-	probe_param_write("victim_timeout_ms", "7000");
-	ASSERT_EQ(0, victim_start(&self->victim[0]));
+	EXPECT_EQ(-EINVAL, sysctl_set("oom_fail_order", 5));
+	EXPECT_EQ(-EINVAL, sysctl_set("oom_fail_order", -1));
+	EXPECT_EQ(0, sysctl_set("oom_fail_order", 2));
+	setting_param("enabled", "0");
+	setting_param("victim_timeout_ms", "7000");
+	ASSERT_EQ(0, victim_start(&self->alloc.victim[0]));
 	/* For what else is allocated then */
-	self->victim[1].oom_score_adj = 900;
-	self->victim[1].stuck = VICTIM_FREE;
-	ASSERT_EQ(0, victim_start(&self->victim[1]));
+	self->alloc.victim[1].oom_score_adj = 900;
+	self->alloc.victim[1].stuck = VICTIM_FREE;
+	ASSERT_EQ(0, victim_start(&self->alloc.victim[1]));
 	pages = probe_free_kb() / PAGE_KB;
 	ASSERT_EQ(0, eater_start(eater, "kernel+comp", 2, pages / 4 + 1));
 	eater_go(eater);
@@ -855,9 +838,9 @@ TEST_F_TIMEOUT(alloc, fail_order, 60)
 	EXPECT_LT(0, eater->shared->failed);
 	/* Not before a victim has had its time */
 	EXPECT_LT(6500, eater->shared->worst_ns / 1000000);
-	EXPECT_LE(1, probe_count(&self->scene.log, "Killed process"));
-	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
-	no_complaint(_metadata, &self->scene);
+	EXPECT_LE(1, probe_count(&self->alloc.scene.log, "Killed process"));
+	EXPECT_TRUE(bystander_intact(&self->alloc.scene.bystander));
+	EXPECT_TRUE(scene_quiet(&self->alloc.scene));
 }
 
 int main(int argc, char **argv)

@@ -47,67 +47,93 @@ static void run_on(int cpu)
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
-FIXTURE(busy)
-{
+struct watch;
+
+struct busy {
 	struct scene scene;
-	struct cgroup top;
 	struct cgroup cgroup;
 	struct victim victim;
+	struct watch *watch;
 	int cpus;
 	pid_t spinner[MANY];
 	int nr_spinners;
-	pid_t squeezer;
-	char runtime[32];
-	char printk[64];
 };
 
-FIXTURE_SETUP(busy)
+/* Return: 0 or -errno, -ENODEV without FUSE */
+static int busy_start(struct busy *busy)
 {
-	int err = scene_start(&self->scene);
+	int err;
 
-	if (err == -ENODEV)
-		SKIP(return, "no FUSE");
-	ASSERT_EQ(0, err);
-	self->cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	if (self->cpus > MAX_CPUS)
-		SKIP(return, "more than %d CPUs", MAX_CPUS);
-	self->victim.mb = SCENE_MB;
-	self->victim.stuck = VICTIM_READ;
-	self->victim.hold = &self->scene.hold;
-	err = cgroup_make(&self->top, "+memory");
-	if (!err) {
-		ASSERT_EQ(0, cgroup_make_child(&self->cgroup, &self->top, 0));
-		self->victim.cgroup = self->cgroup.procs;
-	}
+	busy->cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	if (busy->cpus > MAX_CPUS)
+		return -E2BIG;
+	err = scene_start(&busy->scene);
+	if (err)
+		return err;
+	busy->victim.mb = SCENE_MB;
+	busy->victim.stuck = VICTIM_READ;
+	busy->victim.hold = &busy->scene.hold;
+	return 0;
 }
 
-static void stop_spinners(pid_t *spinner, int nr)
+static void stop_spinners(struct busy *busy)
 {
 	int i;
 
-	for (i = 0; i < nr; i++)
-		kill(spinner[i], SIGKILL);
-	for (i = 0; i < nr; i++)
-		waitpid(spinner[i], NULL, 0);
+	for (i = 0; i < busy->nr_spinners; i++)
+		kill(busy->spinner[i], SIGKILL);
+	for (i = 0; i < busy->nr_spinners; i++)
+		waitpid(busy->spinner[i], NULL, 0);
+	busy->nr_spinners = 0;
 }
 
-FIXTURE_TEARDOWN(busy)
+static void busy_stop(struct busy *busy)
 {
-	stop_spinners(self->spinner, self->nr_spinners);
+	stop_spinners(busy);
 	set_fifo(0);
-	if (*self->runtime)
-		probe_write(RT_RUNTIME, self->runtime);
-	if (*self->printk)
-		probe_write(PRINTK, self->printk);
-	hold_release_all(&self->scene.hold);
-	victim_stop(&self->victim);
-	if (self->squeezer > 0)
-		cgroup_squeezed(self->squeezer, 0);
-	if (*self->cgroup.dir)
-		cgroup_remove(&self->cgroup);
-	if (*self->top.dir)
-		cgroup_remove(&self->top);
-	scene_stop(&self->scene);
+	hold_release_all(&busy->scene.hold);
+	victim_stop(&busy->victim);
+	cgroup_remove(&busy->cgroup);
+	scene_stop(&busy->scene);
+}
+
+/* CPUs that are busy */
+FIXTURE(spin)
+{
+	struct busy busy;
+};
+
+FIXTURE_VARIANT(spin)
+{
+	int priority;
+	int spinners;		/* 0: one for each CPU */
+};
+
+FIXTURE_VARIANT_ADD(spin, fifo) {
+	.priority = SPIN_PRIORITY,
+};
+
+FIXTURE_VARIANT_ADD(spin, many) {
+	.spinners = MANY,
+};
+
+FIXTURE_SETUP(spin)
+{
+	struct busy *busy = &self->busy;
+	int err;
+
+	if (cgroup_make(&busy->cgroup, "+memory"))
+		SKIP(return, CGROUP_NO_MEMORY);
+	err = busy_start(busy);
+	if (err == -ENODEV || err == -E2BIG)
+		SKIP(return, "no FUSE, or more than %d CPUs", MAX_CPUS);
+	ASSERT_EQ(0, err);
+	busy->victim.cgroup = busy->cgroup.procs;
+}
+
+FIXTURE_TEARDOWN(spin)
+{
+	busy_stop(&self->busy);
 }
 
 static pid_t start_spinner(int cpu, int priority)
@@ -129,71 +155,28 @@ static pid_t start_spinner(int cpu, int priority)
  * SysRq-f leaves the killing to a kworker, which would have to wait for a CPU
  * as well: a group's limit has the OOM killer run at once.
  */
-static void kill_busy(struct __test_metadata *_metadata, struct scene *scene,
-		      struct cgroup *cgroup, struct victim *victim,
-		      pid_t *squeezer)
+TEST_F_TIMEOUT(spin, spinners, 60)
 {
-	const char *complaint;
+	int i, back, nr = variant->spinners ?: self->busy.cpus;
+	struct busy *busy = &self->busy;
+	struct victim *victim = &busy->victim;
 	long before;
-	int back;
 
+	ASSERT_EQ(0, victim_start(victim));
+	ASSERT_EQ(0, set_fifo(TEST_PRIORITY));
+	for (i = 0; i < nr; i++)
+		busy->spinner[busy->nr_spinners++] =
+			start_spinner(i % busy->cpus, variant->priority);
 	probe_sleep_ms(100);
 	before = probe_free_kb();
-	*squeezer = cgroup_squeeze(cgroup, 4);
+	EXPECT_EQ(0, cgroup_squeeze(&busy->cgroup, 4));
 	back = victim_memory_back(before, victim->mb, 1000);
 	scene_print("back after %d ms: %ld of %zu MB", back,
 		    (probe_free_kb() - before) / 1024, victim->mb);
-	EXPECT_LT(0, *squeezer);
 	EXPECT_LE(0, back);
-	complaint = probe_complaint(&scene->log);
-	EXPECT_EQ(NULL, complaint)
-		TH_LOG("the kernel complains: %s", complaint);
-}
-
-TEST_F(busy, fifo_spinners)
-{
-	int cpu;
-
-	if (!*self->cgroup.dir)
-		SKIP(return, "no memory controller of cgroup v2");
-	ASSERT_EQ(0, victim_start(&self->victim));
-	ASSERT_EQ(0, set_fifo(TEST_PRIORITY));
-	for (cpu = 0; cpu < self->cpus; cpu++)
-		self->spinner[self->nr_spinners++] =
-			start_spinner(cpu, SPIN_PRIORITY);
-	kill_busy(_metadata, &self->scene, &self->cgroup, &self->victim,
-		  &self->squeezer);
-	stop_spinners(self->spinner, self->nr_spinners);
-	self->nr_spinners = 0;
+	stop_spinners(busy);
 	set_fifo(0);
-
-	hold_release_all(&self->scene.hold);
-	EXPECT_TRUE(victim_gone(&self->victim, 5000));
-	EXPECT_TRUE(victim_killed(&self->victim));
-	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
-}
-
-TEST_F_TIMEOUT(busy, many_spinners, 60)
-{
-	int i;
-
-	if (!*self->cgroup.dir)
-		SKIP(return, "no memory controller of cgroup v2");
-	ASSERT_EQ(0, victim_start(&self->victim));
-	ASSERT_EQ(0, set_fifo(TEST_PRIORITY));
-	for (i = 0; i < MANY; i++)
-		self->spinner[self->nr_spinners++] =
-			start_spinner(i % self->cpus, 0);
-	kill_busy(_metadata, &self->scene, &self->cgroup, &self->victim,
-		  &self->squeezer);
-	stop_spinners(self->spinner, self->nr_spinners);
-	self->nr_spinners = 0;
-	set_fifo(0);
-
-	hold_release_all(&self->scene.hold);
-	EXPECT_TRUE(victim_gone(&self->victim, 5000));
-	EXPECT_TRUE(victim_killed(&self->victim));
-	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+	EXPECT_TRUE(scene_let_go(&busy->scene, victim));
 }
 
 /* Tasks that have a CPU to themselves, and notice when they do not */
@@ -247,75 +230,115 @@ static void watch_end(struct watch *watch, int first, int end)
 			watch->worst_ns[cpu] = all;
 }
 
-static pid_t start_watcher(struct watch *watch, int cpu, int priority)
+static void start_watcher(struct busy *busy, int cpu, int priority)
 {
 	pid_t pid = fork();
 
-	if (pid)
-		return pid;
+	if (pid) {
+		busy->spinner[busy->nr_spinners++] = pid;
+		return;
+	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	alarm(200);
 	run_on(cpu);
 	if (set_fifo(priority))
 		_exit(1);
 	/* A SCHED_FIFO task lets others run when there is nothing to watch */
-	watch_cpu(watch, cpu, priority ? 1000 : 0);
-	return 0;
+	watch_cpu(busy->watch, cpu, priority ? 1000 : 0);
 }
 
-static long worst_ms(struct watch *watch, int cpus)
+static long worst_ms(struct watch *watch, int first, int end)
 {
 	long worst = 0;
 	int cpu;
 
-	for (cpu = 0; cpu < cpus; cpu++)
+	for (cpu = first; cpu < end; cpu++)
 		if (watch->worst_ns[cpu] / 1000000 > worst)
 			worst = watch->worst_ns[cpu] / 1000000;
 	return worst;
 }
 
+/* The reaper must not get in the way of others */
+FIXTURE(polite)
+{
+	struct busy busy;
+	pid_t reaper;
+	cpu_set_t cpus;		/* of the reaper */
+};
+
+FIXTURE_SETUP(polite)
+{
+	struct busy *busy = &self->busy;
+	int err;
+
+	self->reaper = probe_task("oom_reaper");
+	sched_getaffinity(self->reaper, sizeof(self->cpus), &self->cpus);
+	err = busy_start(busy);
+	if (err == -ENODEV || err == -E2BIG)
+		SKIP(return, "no FUSE, or more than %d CPUs", MAX_CPUS);
+	ASSERT_EQ(0, err);
+	busy->watch = mmap(NULL, sizeof(*busy->watch), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, busy->watch);
+	/* A serial console keeps its CPU for as long as the report takes */
+	setting_change(PRINTK, "1");
+}
+
+FIXTURE_TEARDOWN(polite)
+{
+	sched_setaffinity(self->reaper, sizeof(self->cpus), &self->cpus);
+	busy_stop(&self->busy);
+	munmap(self->busy.watch, sizeof(*self->busy.watch));
+}
+
+/* Memory of the victim, in megabytes */
+static long much_memory(void)
+{
+	return probe_env("OOM_REAPER_POLITE_MB",
+			 probe_meminfo_kb("MemAvailable") / 1024 * 6 / 10);
+}
+
 /*
- * Return: the longest time that a watcher was off its CPU, in ms; in @control
- * the same while nothing happened
+ * Watch the CPUs from @first to before @end while @mb megabytes of a victim are
+ * reaped. Return: the longest time that a watcher was off its CPU, in ms; in
+ * @control the same while nothing happened.
  */
-static long kill_watched(struct __test_metadata *_metadata, struct scene *scene,
-			 struct watch *watch, int cpus, size_t mb, int try,
+static long kill_watched(struct __test_metadata *_metadata, struct busy *busy,
+			 int first, int end, int priority, long mb,
 			 long *control)
 {
-	struct victim victim = {
-		.mb = mb, .stuck = VICTIM_READ, .hold = &scene->hold,
-		.file = try,
-	};
-	pid_t watcher[MAX_CPUS];
+	struct victim *victim = &busy->victim;
+	struct watch *watch = busy->watch;
 	long before, worst;
 	int cpu, back;
 
 	memset(watch, 0, sizeof(*watch));
-	if (victim_start(&victim))
+	if (victim_start(victim))
 		return -1;
-	for (cpu = 0; cpu < cpus; cpu++)
-		watcher[cpu] = start_watcher(watch, cpu, 0);
+	for (cpu = first; cpu < end; cpu++)
+		start_watcher(busy, cpu, priority);
 	set_fifo(TEST_PRIORITY);
 	/* What the host does to them by itself */
 	watch_begin(watch);
-	probe_sleep_ms(CONTROL_MS);
-	watch_end(watch, 0, cpus);
-	*control = worst_ms(watch, cpus);
+	probe_sleep_ms(priority ? CONTROL_MS / 6 : CONTROL_MS);
+	watch_end(watch, first, end);
+	*control = worst_ms(watch, first, end);
+	probe_sleep_ms(50);
 	before = probe_free_kb();
 	watch_begin(watch);
 	victim_sysrq();
 	back = victim_memory_back(before, mb, 20000);
-	watch_end(watch, 0, cpus);
+	watch_end(watch, first, end);
 	set_fifo(0);
-	stop_spinners(watcher, cpus);
-	worst = worst_ms(watch, cpus);
-	scene_print("%zu MB back after %d ms", mb, back);
-	scene_print("an ordinary task waited up to %ld ms for its CPU, up to %ld ms before",
+	stop_spinners(busy);
+	worst = worst_ms(watch, first, end);
+	scene_print("%ld MB back after %d ms", mb, back);
+	scene_print("a task waited up to %ld ms for its CPU, up to %ld ms before",
 		    worst, *control);
 	EXPECT_LE(0, back);
-	hold_release(&scene->hold, try);
-	EXPECT_TRUE(victim_gone(&victim, 5000));
-	victim_stop(&victim);
+	EXPECT_TRUE(scene_let_go(&busy->scene, victim));
+	victim_stop(victim);
+	victim->file++;
 	return worst;
 }
 
@@ -323,22 +346,16 @@ static long kill_watched(struct __test_metadata *_metadata, struct scene *scene,
  * Several tries: on a virtual machine it may have been the host that took a
  * CPU away. An ordinary thread like stock's reaper is as polite as any.
  */
-TEST_F_TIMEOUT(busy, guard_polite, 240)
+TEST_F_TIMEOUT(polite, guard_polite, 240)
 {
-	struct watch *watch = mmap(NULL, sizeof(*watch), PROT_READ | PROT_WRITE,
-				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	long mb = probe_meminfo_kb("MemAvailable") / 1024 * 6 / 10;
-	long worst = -1, least = -1, control = 0, most_control = 0;
+	long worst, least = -1, control = 0, most_control = 0;
+	struct busy *busy = &self->busy;
 	int try;
 
-	ASSERT_NE(MAP_FAILED, watch);
-	mb = probe_env("OOM_REAPER_POLITE_MB", mb);
-	/* A serial console keeps its CPU for as long as the report takes */
-	probe_read(PRINTK, self->printk, sizeof(self->printk));
-	probe_write(PRINTK, "1");
+	busy->victim.mb = much_memory();
 	for (try = 0; try < POLITE_TRIES; try++) {
-		worst = kill_watched(_metadata, &self->scene, watch,
-				     self->cpus, mb, try, &control);
+		worst = kill_watched(_metadata, busy, 0, busy->cpus, 0,
+				     busy->victim.mb, &control);
 		if (worst >= 0 && (least < 0 || worst < least))
 			least = worst;
 		if (2 * control > most_control)
@@ -351,8 +368,6 @@ TEST_F_TIMEOUT(busy, guard_polite, 240)
 	if (most_control < probe_limit(POLITE_MS))
 		most_control = probe_limit(POLITE_MS);
 	EXPECT_GT(most_control, least);
-	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
-	munmap(watch, sizeof(*watch));
 }
 
 /*
@@ -363,23 +378,10 @@ TEST_F_TIMEOUT(busy, guard_polite, 240)
  */
 #define SPARSE_AREA	0x10000000000UL
 #define SPARSE_SIZE	(64UL << 30)
+#define SPARSE_CPU	1
 #define SPARSE_TRIES	8
 #define SPARSE_MS	60	/* three times what it claims */
 #define CLEAN_MS	30	/* what the host may take in a try that counts */
-
-static pid_t reaper_pid(void)
-{
-	char path[64], comm[32];
-	pid_t pid;
-
-	for (pid = 2; pid < 1000; pid++) {
-		snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-		if (probe_read(path, comm, sizeof(comm)) > 0 &&
-		    !strcmp(comm, "oom_reaper\n"))
-			return pid;
-	}
-	return -1;
-}
 
 static int map_sparse(struct victim *victim)
 {
@@ -399,75 +401,31 @@ static int map_sparse(struct victim *victim)
 	return 0;
 }
 
-static long kill_sparse(struct __test_metadata *_metadata, struct scene *scene,
-			struct watch *watch, int cpu, long mb, int try,
-			long *control)
+TEST_F_TIMEOUT(polite, polite_sparse, 240)
 {
-	struct victim victim = {
-		.mb = 1, .stuck = VICTIM_READ, .hold = &scene->hold,
-		.file = try, .body = map_sparse, .arg = &mb,
-	};
-	pid_t watcher;
-	long before, worst;
-	int back;
-
-	memset(watch, 0, sizeof(*watch));
-	if (victim_start(&victim))
-		return -1;
-	run_on(!cpu);
-	watcher = start_watcher(watch, cpu, SPIN_PRIORITY);
-	set_fifo(TEST_PRIORITY);
-	watch_begin(watch);
-	probe_sleep_ms(500);
-	watch_end(watch, cpu, cpu + 1);
-	*control = watch->worst_ns[cpu] / 1000000;
-	probe_sleep_ms(50);
-	before = probe_free_kb();
-	watch_begin(watch);
-	victim_sysrq();
-	back = victim_memory_back(before, mb, 10000);
-	watch_end(watch, cpu, cpu + 1);
-	set_fifo(0);
-	stop_spinners(&watcher, 1);
-	worst = watch->worst_ns[cpu] / 1000000;
-	scene_print("%ld MB back after %d ms; the task waited up to %ld ms, up to %ld ms before",
-		    mb, back, worst, *control);
-	EXPECT_LE(0, back);
-	hold_release(&scene->hold, try);
-	EXPECT_TRUE(victim_gone(&victim, 5000));
-	victim_stop(&victim);
-	return worst;
-}
-
-TEST_F_TIMEOUT(busy, polite_sparse, 240)
-{
-	struct watch *watch = mmap(NULL, sizeof(*watch), PROT_READ | PROT_WRITE,
-				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	long mb = probe_meminfo_kb("MemAvailable") / 1024 * 6 / 10;
-	long worst, least = -1, control = 0;
-	pid_t reaper = reaper_pid();
-	cpu_set_t all, one;
+	long mb = much_memory(), worst, least = -1, control = 0;
+	struct busy *busy = &self->busy;
+	cpu_set_t one;
 	int try;
 
-	ASSERT_NE(MAP_FAILED, watch);
-	if (self->cpus < 2)
+	if (busy->cpus < 2)
 		SKIP(return, "needs two CPUs");
-	ASSERT_LT(0, reaper);
-	if (sched_getscheduler(reaper) != SCHED_FIFO)
+	ASSERT_LT(0, self->reaper);
+	if (sched_getscheduler(self->reaper) != SCHED_FIFO)
 		SKIP(return, "an ordinary thread waits for this task");
-	mb = probe_env("OOM_REAPER_POLITE_MB", mb);
-	sched_getaffinity(reaper, sizeof(all), &all);
 	CPU_ZERO(&one);
-	CPU_SET(1, &one);
-	ASSERT_EQ(0, sched_setaffinity(reaper, sizeof(one), &one));
+	CPU_SET(SPARSE_CPU, &one);
+	ASSERT_EQ(0, sched_setaffinity(self->reaper, sizeof(one), &one));
+	run_on(!SPARSE_CPU);
 	/* Throttled, the task would wait for nothing */
-	probe_read(RT_RUNTIME, self->runtime, sizeof(self->runtime));
-	probe_read(PRINTK, self->printk, sizeof(self->printk));
-	probe_write(RT_RUNTIME, "-1");
-	probe_write(PRINTK, "1");
+	setting_change(RT_RUNTIME, "-1");
+	busy->victim.mb = 1;
+	busy->victim.body = map_sparse;
+	busy->victim.arg = &mb;
 	for (try = 0; try < SPARSE_TRIES; try++) {
-		worst = kill_sparse(_metadata, &self->scene, watch, 1, mb, try,
-				    &control);
+		worst = kill_watched(_metadata, busy, SPARSE_CPU,
+				     SPARSE_CPU + 1, SPIN_PRIORITY, mb,
+				     &control);
 		/* A host that takes a CPU away tells nothing of the reaper */
 		if (worst < 0 || control > probe_limit(CLEAN_MS))
 			continue;
@@ -476,14 +434,11 @@ TEST_F_TIMEOUT(busy, polite_sparse, 240)
 		if (least < probe_limit(SPARSE_MS))
 			break;
 	}
-	sched_setaffinity(reaper, sizeof(all), &all);
 	if (least < 0)
 		SKIP(return, "the host is too busy");
 	scene_print("%ld ms at best, the limit is %d ms", least,
 		    probe_limit(SPARSE_MS));
 	EXPECT_GT(probe_limit(SPARSE_MS), least);
-	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
-	munmap(watch, sizeof(*watch));
 }
 
 int main(int argc, char **argv)

@@ -5,33 +5,9 @@
 #include <unistd.h>
 
 #include "bystander.h"
+#include "pattern.h"
 
 enum { ASK, ANSWER };	/* flags: question number, and its number if intact */
-
-static __u64 pattern(size_t i, __u64 salt)
-{
-	return (i + salt) * 0x9e3779b97f4a7c15ULL;
-}
-
-static void fill(char *mem, size_t size, __u64 salt)
-{
-	__u64 *word = (__u64 *)mem;
-	size_t i;
-
-	for (i = 0; i < size / sizeof(*word); i++)
-		word[i] = pattern(i, salt);
-}
-
-static bool intact(const char *mem, size_t size, __u64 salt)
-{
-	const __u64 *word = (const __u64 *)mem;
-	size_t i;
-
-	for (i = 0; i < size / sizeof(*word); i++)
-		if (word[i] != pattern(i, salt))
-			return false;
-	return true;
-}
 
 static int live(struct victim *process)
 {
@@ -41,8 +17,8 @@ static int live(struct victim *process)
 	size_t shared_size = bystander->shared_mb * PROBE_MB;
 	int asked;
 
-	fill(process->mem, size, getpid());
-	fill(bystander->shared, shared_size, getpid() + 1);
+	pattern_fill(process->mem, size, getpid());
+	pattern_fill(bystander->shared, shared_size, getpid() + 1);
 	shared->stage = VICTIM_READY;
 
 	for (;;) {
@@ -50,11 +26,11 @@ static int live(struct victim *process)
 		asked = shared->flag[ASK];
 		if (asked == shared->flag[ANSWER])
 			continue;
-		if (intact(process->mem, size, getpid()) &&
-		    intact(bystander->shared, shared_size, getpid() + 1))
-			shared->flag[ANSWER] = asked;
-		else
+		if (pattern_differing(process->mem, size, getpid()) ||
+		    pattern_differing(bystander->shared, shared_size,
+				      getpid() + 1))
 			return -EILSEQ;
+		shared->flag[ANSWER] = asked;
 	}
 }
 

@@ -65,11 +65,15 @@ int cgroup_make(struct cgroup *cgroup, const char *controllers)
 			return err;
 		}
 	}
-	err = make_dir(cgroup, cgroup->mount, 0);
-	/* For its children; without memory of its own in between */
-	if (!err && controllers)
-		cgroup_write(cgroup, "cgroup.subtree_control", controllers);
-	return err;
+	return make_dir(cgroup, cgroup->mount, 0);
+}
+
+int cgroup_make_parent(struct cgroup *cgroup, const char *controllers)
+{
+	int err = cgroup_make(cgroup, controllers);
+
+	return err ?: cgroup_write(cgroup, "cgroup.subtree_control",
+				   controllers);
 }
 
 int cgroup_make_v1(struct cgroup *cgroup, const char *controller)
@@ -86,8 +90,15 @@ int cgroup_make_child(struct cgroup *cgroup, const struct cgroup *parent,
 	return make_dir(cgroup, parent->dir, number);
 }
 
+bool cgroup_there(const struct cgroup *cgroup)
+{
+	return *cgroup->dir;
+}
+
 void cgroup_remove(struct cgroup *cgroup)
 {
+	if (cgroup_squeezing(cgroup))
+		cgroup_squeezed(cgroup, 0);
 	/* A killed process is in its group until the last of it is gone */
 	if (*cgroup->dir)
 		probe_wait(!rmdir(cgroup->dir) || errno == ENOENT, 2000);
@@ -140,7 +151,7 @@ long cgroup_number(const struct cgroup *cgroup, const char *file,
 	return -1;
 }
 
-pid_t cgroup_squeeze(const struct cgroup *cgroup, size_t mb)
+int cgroup_squeeze(struct cgroup *cgroup, size_t mb)
 {
 	char text[32];
 	pid_t pid;
@@ -156,14 +167,23 @@ pid_t cgroup_squeeze(const struct cgroup *cgroup, size_t mb)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		_exit(cgroup_write(cgroup, "memory.max", text) ? 1 : 0);
 	}
-	return pid;
+	cgroup->squeezer = pid;
+	return 0;
 }
 
-bool cgroup_squeezed(pid_t pid, int ms)
+bool cgroup_squeezing(struct cgroup *cgroup)
 {
-	if (probe_wait(waitpid(pid, NULL, WNOHANG) == pid, ms))
+	if (cgroup->squeezer > 0 &&
+	    waitpid(cgroup->squeezer, NULL, WNOHANG) == cgroup->squeezer)
+		cgroup->squeezer = 0;
+	return cgroup->squeezer > 0;
+}
+
+bool cgroup_squeezed(struct cgroup *cgroup, int ms)
+{
+	if (probe_wait(!cgroup_squeezing(cgroup), ms))
 		return true;
-	kill(pid, SIGKILL);
-	probe_wait(waitpid(pid, NULL, WNOHANG) == pid, 5000);
+	kill(cgroup->squeezer, SIGKILL);
+	probe_wait(!cgroup_squeezing(cgroup), 5000);
 	return false;
 }

@@ -17,54 +17,49 @@
 #define POWER		"/sys/power/"
 #define TEST_DELAY	"/sys/module/suspend/parameters/pm_test_delay"
 
-FIXTURE(freezer)
-{
+struct freezer {
 	struct scene scene;
 	struct victim victim;
 	struct cgroup cgroup;
-	char timeout[32];
-	char delay[32];
-	char sync[32];
+};
+
+FIXTURE(freezer)
+{
+	struct freezer freezer;
 };
 
 FIXTURE_SETUP(freezer)
 {
+	struct freezer *freezer = &self->freezer;
 	int err;
 
-	if (probe_write(POWER "pm_test", "freezer") ||
-	    probe_read(TEST_DELAY, self->delay, sizeof(self->delay)) <= 0)
+	if (access(POWER "pm_test", F_OK) || access(TEST_DELAY, F_OK))
 		SKIP(return, "no /sys/power/pm_test");
-	err = scene_start(&self->scene);
+	err = scene_start(&freezer->scene);
 	if (err == -ENODEV)
 		SKIP(return, "no FUSE");
 	ASSERT_EQ(0, err);
-	self->victim.mb = SCENE_MB;
-	self->victim.stuck = VICTIM_READ;
-	self->victim.hold = &self->scene.hold;
+	freezer->victim.mb = SCENE_MB;
+	freezer->victim.stuck = VICTIM_READ;
+	freezer->victim.hold = &freezer->scene.hold;
 
-	probe_read(POWER "pm_freeze_timeout", self->timeout,
-		   sizeof(self->timeout));
-	probe_read(POWER "sync_on_suspend", self->sync, sizeof(self->sync));
-	ASSERT_EQ(0, probe_write(TEST_DELAY, "1"));
-	ASSERT_EQ(0, probe_write(POWER "pm_freeze_timeout", "2000"));
+	ASSERT_EQ(0, setting_change(POWER "pm_test", "freezer"));
+	ASSERT_EQ(0, setting_change(TEST_DELAY, "1"));
+	ASSERT_EQ(0, setting_change(POWER "pm_freeze_timeout", "2000"));
 	/* Not every file system could be synced: one is ours */
-	probe_write(POWER "sync_on_suspend", "0");
+	setting_change(POWER "sync_on_suspend", "0");
 }
 
 FIXTURE_TEARDOWN(freezer)
 {
-	probe_write(POWER "pm_test", "none");
-	probe_write(POWER "pm_freeze_timeout", self->timeout);
-	probe_write(POWER "sync_on_suspend", self->sync);
-	probe_write(TEST_DELAY, self->delay);
-	probe_param_write("delay_ms", "0");
-	if (*self->cgroup.dir)
-		cgroup_write(&self->cgroup, "freezer.state", "THAWED");
-	hold_release_all(&self->scene.hold);
-	victim_stop(&self->victim);
-	if (*self->cgroup.dir)
-		cgroup_remove(&self->cgroup);
-	scene_stop(&self->scene);
+	struct freezer *freezer = &self->freezer;
+
+	if (cgroup_there(&freezer->cgroup))
+		cgroup_write(&freezer->cgroup, "freezer.state", "THAWED");
+	hold_release_all(&freezer->scene.hold);
+	victim_stop(&freezer->victim);
+	cgroup_remove(&freezer->cgroup);
+	scene_stop(&freezer->scene);
 }
 
 /* Return: 0 or -errno */
@@ -77,23 +72,10 @@ static int suspend(long *ms)
 	return err;
 }
 
-static void let_go(struct __test_metadata *_metadata, struct scene *scene,
-		   struct victim *victim)
-{
-	const char *complaint;
-
-	hold_release_all(&scene->hold);
-	EXPECT_TRUE(victim_gone(victim, 5000));
-	EXPECT_TRUE(bystander_intact(&scene->bystander));
-	probe_sleep_ms(100);
-	complaint = probe_complaint(&scene->log);
-	EXPECT_EQ(NULL, complaint)
-		TH_LOG("the kernel complains: %s", complaint);
-}
-
 /* Fails on stock for its two seconds */
 TEST_F_TIMEOUT(freezer, reaps_after_suspend, 60)
 {
+	struct freezer *freezer = &self->freezer;
 	int err, round;
 	long ms;
 
@@ -104,28 +86,28 @@ TEST_F_TIMEOUT(freezer, reaps_after_suspend, 60)
 			SKIP(return, "no suspend to idle");
 		EXPECT_EQ(0, err);
 	}
-	EXPECT_NE(NULL, probe_find(&self->scene.log, 0,
+	EXPECT_NE(NULL, probe_find(&freezer->scene.log, 0,
 				   "Freezing remaining freezable tasks"));
-	ASSERT_EQ(0, victim_start(&self->victim));
-	EXPECT_LE(0, scene_kill(&self->scene, self->victim.mb, 1000));
-	EXPECT_TRUE(victim_reaped(&self->scene.log, self->victim.pid, 1000));
-	let_go(_metadata, &self->scene, &self->victim);
+	ASSERT_EQ(0, victim_start(&freezer->victim));
+	EXPECT_LE(0, scene_kill(&freezer->scene, freezer->victim.mb, 1000));
+	EXPECT_TRUE(victim_reaped(&freezer->scene.log, freezer->victim.pid, 1000));
+	EXPECT_TRUE(scene_let_go(&freezer->scene, &freezer->victim));
 }
 
 /* Who is in D state does not freeze; the reaper is thawed and goes on */
 TEST_F_TIMEOUT(freezer, reaps_after_refusal, 60)
 {
+	struct freezer *freezer = &self->freezer;
 	long ms;
 	int err;
 
-	ASSERT_EQ(0, victim_start(&self->victim));
+	ASSERT_EQ(0, victim_start(&freezer->victim));
 	err = suspend(&ms);
 	scene_print("suspended with %d after %ld ms", err, ms);
 	EXPECT_EQ(-EBUSY, err);
-	EXPECT_LE(0, scene_kill(&self->scene, self->victim.mb, 1000));
-	EXPECT_TRUE(victim_reaped(&self->scene.log, self->victim.pid, 1000));
-	let_go(_metadata, &self->scene, &self->victim);
-	EXPECT_TRUE(victim_killed(&self->victim));
+	EXPECT_LE(0, scene_kill(&freezer->scene, freezer->victim.mb, 1000));
+	EXPECT_TRUE(victim_reaped(&freezer->scene.log, freezer->victim.pid, 1000));
+	EXPECT_TRUE(scene_let_go(&freezer->scene, &freezer->victim));
 }
 
 /*
@@ -135,24 +117,24 @@ TEST_F_TIMEOUT(freezer, reaps_after_refusal, 60)
  */
 TEST_F_TIMEOUT(freezer, guard_waits_for_victims, 60)
 {
+	struct freezer *freezer = &self->freezer;
 	long ms;
 	int err;
 
-	ASSERT_EQ(0, victim_start(&self->victim));
-	EXPECT_LE(0, scene_kill(&self->scene, self->victim.mb, 5000));
-	EXPECT_TRUE(victim_reaped(&self->scene.log, self->victim.pid, 1000));
+	ASSERT_EQ(0, victim_start(&freezer->victim));
+	EXPECT_LE(0, scene_kill(&freezer->scene, freezer->victim.mb, 5000));
+	EXPECT_TRUE(victim_reaped(&freezer->scene.log, freezer->victim.pid, 1000));
 	err = suspend(&ms);
 	scene_print("suspended with %d after %ld ms", err, ms);
 	EXPECT_EQ(-EBUSY, err);
-	EXPECT_EQ(0, probe_count(&self->scene.log, "OOM killer disabled"));
+	EXPECT_EQ(0, probe_count(&freezer->scene.log, "OOM killer disabled"));
 	EXPECT_LE(2000, ms);
-	let_go(_metadata, &self->scene, &self->victim);
-	EXPECT_TRUE(victim_killed(&self->victim));
+	EXPECT_TRUE(scene_let_go(&freezer->scene, &freezer->victim));
 
 	err = suspend(&ms);
 	scene_print("suspended with %d for %ld ms", err, ms);
 	EXPECT_EQ(0, err);
-	EXPECT_NE(NULL, probe_find(&self->scene.log, 0,
+	EXPECT_NE(NULL, probe_find(&freezer->scene.log, 0,
 				   "OOM killer disabled"));
 }
 
@@ -193,20 +175,20 @@ static bool main_thread_gone(pid_t pid)
  */
 TEST_F_TIMEOUT(freezer, guard_waits_for_threads, 60)
 {
+	struct freezer *freezer = &self->freezer;
 	long ms;
 	int err;
 
-	self->victim.stuck = VICTIM_FREE;
-	self->victim.body = have_stuck_thread;
-	ASSERT_EQ(0, victim_start(&self->victim));
+	freezer->victim.stuck = VICTIM_FREE;
+	freezer->victim.body = have_stuck_thread;
+	ASSERT_EQ(0, victim_start(&freezer->victim));
 	EXPECT_EQ(0, victim_sysrq());
-	EXPECT_TRUE(victim_reaped(&self->scene.log, self->victim.pid, 5000));
-	ASSERT_TRUE(probe_wait(main_thread_gone(self->victim.pid), 5000));
+	EXPECT_TRUE(victim_reaped(&freezer->scene.log, freezer->victim.pid, 5000));
+	ASSERT_TRUE(probe_wait(main_thread_gone(freezer->victim.pid), 5000));
 	err = suspend(&ms);
 	scene_print("suspended with %d after %ld ms", err, ms);
 	EXPECT_EQ(-EBUSY, err);
-	let_go(_metadata, &self->scene, &self->victim);
-	EXPECT_TRUE(victim_killed(&self->victim));
+	EXPECT_TRUE(scene_let_go(&freezer->scene, &freezer->victim));
 }
 
 /*
@@ -217,32 +199,32 @@ TEST_F_TIMEOUT(freezer, guard_waits_for_threads, 60)
  */
 TEST_F_TIMEOUT(freezer, frozen_victim, 60)
 {
-	struct scene *scene = &self->scene;
-	struct victim *victim = &self->victim;
+	struct freezer *freezer = &self->freezer;
+	struct scene *scene = &freezer->scene;
+	struct victim *victim = &freezer->victim;
 	long before, ms;
 	int err;
 
-	err = cgroup_make_v1(&self->cgroup, "freezer");
+	err = cgroup_make_v1(&freezer->cgroup, "freezer");
 	if (err)
 		SKIP(return, "no freezer of cgroup v1: %s", strerror(-err));
-	victim->cgroup = self->cgroup.procs;
+	victim->cgroup = freezer->cgroup.procs;
 	victim->stuck = VICTIM_FREE;
 	victim->threads = 3;
 	ASSERT_EQ(0, victim_start(victim));
-	EXPECT_EQ(0, cgroup_write(&self->cgroup, "freezer.state", "FROZEN"));
-	EXPECT_TRUE(cgroup_wait(&self->cgroup, "freezer.state", "FROZEN",
+	EXPECT_EQ(0, cgroup_write(&freezer->cgroup, "freezer.state", "FROZEN"));
+	EXPECT_TRUE(cgroup_wait(&freezer->cgroup, "freezer.state", "FROZEN",
 				5000));
 	before = probe_free_kb();
 	EXPECT_EQ(0, victim_sysrq());
-	EXPECT_NE(NULL, probe_find(&scene->log, 5000, "Killed process %d (",
-				   victim->pid));
+	EXPECT_TRUE(victim_picked(&scene->log, victim->pid, 5000));
 	err = suspend(&ms);
 	scene_print("suspended with %d for %ld ms", err, ms);
 	EXPECT_EQ(0, err);
 	EXPECT_LE(0, victim_memory_back(before, victim->mb, 1000));
 	EXPECT_TRUE(victim_gone(victim, 1000));
 	EXPECT_TRUE(victim_killed(victim));
-	EXPECT_EQ(0, cgroup_write(&self->cgroup, "freezer.state", "THAWED"));
+	EXPECT_EQ(0, cgroup_write(&freezer->cgroup, "freezer.state", "THAWED"));
 }
 
 int main(int argc, char **argv)

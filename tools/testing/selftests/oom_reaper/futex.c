@@ -51,40 +51,6 @@ FIXTURE_TEARDOWN(futex)
 	locks_stop(&self->locks);
 }
 
-/* Kill the victim, see its memory come back, and let it exit */
-static void kill_and_release(struct __test_metadata *_metadata,
-			     struct locks *locks, int ms)
-{
-	struct scene *scene = &locks->scene;
-
-	long before = probe_free_kb();
-	int back;
-
-	/* The waiters are asleep by then */
-	probe_sleep_ms(100);
-	back = scene_kill(scene, locks->victim.mb, ms);
-	EXPECT_LE(0, back);
-	/* Late as it is: see what comes of the locks when it is reaped */
-	if (back < 0)
-		victim_memory_back(before, locks->victim.mb, 5000);
-	EXPECT_TRUE(bystander_intact(&scene->bystander));
-	EXPECT_FALSE(victim_given_up(&scene->log, locks->victim.pid));
-	EXPECT_FALSE(victim_gone(&locks->victim, 0));
-	hold_release_all(&scene->hold);
-	EXPECT_TRUE(victim_gone(&locks->victim, 10000));
-}
-
-static void waiters_told(struct __test_metadata *_metadata, struct locks *locks)
-{
-	EXPECT_EQ(locks->waiters, locks_told(locks));
-}
-
-/* Every word that the victim held carries the mark */
-static void words_marked(struct __test_metadata *_metadata, struct locks *locks)
-{
-	EXPECT_EQ(0, locks_lost(locks));
-}
-
 static int lock_mutexes(struct locks *locks, int from, int to)
 {
 	int i, err = 0;
@@ -92,18 +58,6 @@ static int lock_mutexes(struct locks *locks, int from, int to)
 	for (i = from; i < to && !err; i++)
 		err = pthread_mutex_lock(&locks->shared->mutex[i]);
 	return -err;
-}
-
-static void mutexes_marked(struct __test_metadata *_metadata, struct locks *locks,
-			   int from, int to)
-{
-	int i, lost = 0;
-
-	for (i = from; i < to; i++)
-		lost += pthread_mutex_trylock(&locks->shared->mutex[i]) !=
-			EOWNERDEAD;
-	scene_print("%d of %d locks lost", lost, to - from);
-	EXPECT_EQ(0, lost);
 }
 
 /*
@@ -120,86 +74,6 @@ static bool library_locks_work(void)
 #else
 	return syscall(LOCKS_SYS_FUTEX, &futex, FUTEX_WAKE, 0, NULL) >= 0;
 #endif
-}
-
-#define NO_LIBRARY_LOCKS	"no futex(): CONFIG_COMPAT_32BIT_TIME?"
-
-static int hold_one(struct victim *victim)
-{
-	return lock_mutexes(victim->arg, 0, 1);
-}
-
-TEST_F(futex, mutex)
-{
-	struct locks *locks = &self->locks;
-
-	if (!library_locks_work())
-		SKIP(return, NO_LIBRARY_LOCKS);
-	locks->victim.body = hold_one;
-	ASSERT_EQ(0, victim_start(&locks->victim));
-	locks_wait_mutex(locks, 0);
-	kill_and_release(_metadata, locks, 1000);
-	waiters_told(_metadata, locks);
-}
-
-TEST_F(futex, mutex_mmap_lock)
-{
-	struct locks *locks = &self->locks;
-
-	if (!library_locks_work())
-		SKIP(return, NO_LIBRARY_LOCKS);
-	locks->victim.body = hold_one;
-	locks->victim.stuck = VICTIM_MMAP_WRITE;
-	ASSERT_EQ(0, victim_start(&locks->victim));
-	locks_wait_mutex(locks, 0);
-	kill_and_release(_metadata, locks, 1000);
-	waiters_told(_metadata, locks);
-}
-
-/*
- * A priority-inheritance lock that somebody waits for is known to the kernel,
- * which hands it on, on stock too. Those that nobody waits for yet are not.
- */
-static int hold_ten(struct victim *victim)
-{
-	return lock_mutexes(victim->arg, 0, 10);
-}
-
-TEST_F(futex, mutexes_pi)
-{
-	struct locks *locks = &self->locks;
-
-	if (!library_locks_work())
-		SKIP(return, NO_LIBRARY_LOCKS);
-	locks_init_mutexes(locks->shared, true);
-	locks->victim.body = hold_ten;
-	ASSERT_EQ(0, victim_start(&locks->victim));
-	locks_wait_mutex(locks, 0);
-	kill_and_release(_metadata, locks, 1000);
-	waiters_told(_metadata, locks);
-	mutexes_marked(_metadata, locks, 1, 10);
-}
-
-static int hold_500(struct victim *victim)
-{
-	return lock_mutexes(victim->arg, 0, 500);
-}
-
-TEST_F(futex, mutexes_500)
-{
-	struct locks *locks = &self->locks;
-
-	if (!library_locks_work())
-		SKIP(return, NO_LIBRARY_LOCKS);
-	locks->victim.body = hold_500;
-	ASSERT_EQ(0, victim_start(&locks->victim));
-	locks_wait_mutex(locks, 0);
-	locks_wait_mutex(locks, 250);
-	locks_wait_mutex(locks, 499);
-	kill_and_release(_metadata, locks, 1000);
-	waiters_told(_metadata, locks);
-	mutexes_marked(_metadata, locks, 1, 250);
-	mutexes_marked(_metadata, locks, 251, 499);
 }
 
 /* Threads, each with a list of its own and all of them stuck */
@@ -239,44 +113,99 @@ static int start_threads(struct victim *victim, int threads, int each)
 	return -err;
 }
 
-static int threads_20(struct victim *victim)
+FIXTURE(mutex)
 {
-	return start_threads(victim, 20, 5);
-}
+	struct locks locks;
+};
 
-TEST_F(futex, threads_20)
+FIXTURE_VARIANT(mutex)
 {
-	struct locks *locks = &self->locks;
+	int mutexes;		/* that each of them holds */
+	int threads;		/* 0: only the victim itself */
+	bool inherit;
+	enum victim_stuck stuck;
+};
+
+FIXTURE_VARIANT_ADD(mutex, one) {
+	.mutexes = 1, .stuck = VICTIM_READ,
+};
+
+FIXTURE_VARIANT_ADD(mutex, one_mmap_lock) {
+	.mutexes = 1, .stuck = VICTIM_MMAP_WRITE,
+};
+
+/*
+ * A priority-inheritance lock that somebody waits for is known to the kernel,
+ * which hands it on, on stock too. Those that nobody waits for yet are not.
+ */
+FIXTURE_VARIANT_ADD(mutex, ten_pi) {
+	.mutexes = 10, .inherit = true, .stuck = VICTIM_READ,
+};
+
+FIXTURE_VARIANT_ADD(mutex, many) {
+	.mutexes = 500, .stuck = VICTIM_READ,
+};
+
+FIXTURE_VARIANT_ADD(mutex, threads_20) {
+	.mutexes = 5, .threads = 20, .stuck = VICTIM_READ,
+};
+
+FIXTURE_VARIANT_ADD(mutex, threads_1000) {
+	.mutexes = 1, .threads = 1000, .stuck = VICTIM_READ,
+};
+
+FIXTURE_SETUP(mutex)
+{
+	int err;
 
 	if (!library_locks_work())
-		SKIP(return, NO_LIBRARY_LOCKS);
-	locks->victim.body = threads_20;
-	ASSERT_EQ(0, victim_start(&locks->victim));
-	locks_wait_mutex(locks, 0);
-	locks_wait_mutex(locks, 99);
-	kill_and_release(_metadata, locks, 1000);
-	waiters_told(_metadata, locks);
-	mutexes_marked(_metadata, locks, 1, 99);
+		SKIP(return, "no futex(): CONFIG_COMPAT_32BIT_TIME?");
+	err = locks_start(&self->locks);
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
 }
 
-static int threads_1000(struct victim *victim)
+FIXTURE_TEARDOWN(mutex)
 {
-	return start_threads(victim, 1000, 1);
+	locks_stop(&self->locks);
 }
 
-TEST_F(futex, threads_1000)
+/* What the victim does: there the variant is not known */
+static int threads, mutexes;
+
+static int hold_mutexes(struct victim *victim)
+{
+	if (threads)
+		return start_threads(victim, threads, mutexes);
+	return lock_mutexes(victim->arg, 0, mutexes);
+}
+
+TEST_F(mutex, mutex)
 {
 	struct locks *locks = &self->locks;
+	int all, i, lost = 0;
 
-	if (!library_locks_work())
-		SKIP(return, NO_LIBRARY_LOCKS);
-	locks->victim.body = threads_1000;
+	threads = variant->threads;
+	mutexes = variant->mutexes;
+	all = mutexes * (threads ?: 1);
+	if (variant->inherit)
+		locks_init_mutexes(locks->shared, true);
+	locks->victim.body = hold_mutexes;
+	locks->victim.stuck = variant->stuck;
 	ASSERT_EQ(0, victim_start(&locks->victim));
+	/* For the first, and the last if there are several */
 	locks_wait_mutex(locks, 0);
-	locks_wait_mutex(locks, 999);
-	kill_and_release(_metadata, locks, 1000);
-	waiters_told(_metadata, locks);
-	mutexes_marked(_metadata, locks, 1, 999);
+	if (all > 1)
+		locks_wait_mutex(locks, all - 1);
+	EXPECT_TRUE(locks_kill_and_release(locks));
+	EXPECT_EQ(locks->waiters, locks_told(locks));
+	for (i = 1; i < all - 1; i++)
+		lost += pthread_mutex_trylock(&locks->shared->mutex[i]) !=
+			EOWNERDEAD;
+	scene_print("%d of %d locks that nobody waits for lost", lost,
+		    all > 2 ? all - 2 : 0);
+	EXPECT_EQ(0, lost);
 }
 
 /*
@@ -284,35 +213,40 @@ TEST_F(futex, threads_1000)
  * one offset that a list has: the nodes in the victim's private memory, in the
  * middle of other data, the words in shared memory: see locks.h.
  */
-TEST_F(futex, private_nodes)
+static void hold_and_wait(struct __test_metadata *_metadata,
+			  struct locks *locks)
 {
-	struct locks *locks = &self->locks;
-
-	locks->words = 500;
-	locks->victim.body = locks_hold_words;
+	if (!locks->victim.body)
+		locks->victim.body = locks_hold_words;
 	ASSERT_EQ(0, victim_start(&locks->victim));
 	locks_wait_word(locks, 0);
-	locks_wait_word(locks, 499);
-	kill_and_release(_metadata, locks, 1000);
-	waiters_told(_metadata, locks);
-	words_marked(_metadata, locks);
+	if (locks->words > 1)
+		locks_wait_word(locks, locks->words - 1);
+}
+
+static void nothing_lost(struct __test_metadata *_metadata,
+			 struct locks *locks)
+{
+	EXPECT_TRUE(locks_kill_and_release(locks));
+	EXPECT_EQ(locks->waiters, locks_told(locks));
+	EXPECT_EQ(0, locks_lost(locks));
+}
+
+TEST_F(futex, private_nodes)
+{
+	self->locks.words = 500;
+	hold_and_wait(_metadata, &self->locks);
+	nothing_lost(_metadata, &self->locks);
 }
 
 /* A node in every other page: most of the memory comes back all the same */
 TEST_F(futex, private_nodes_scattered)
 {
-	struct locks *locks = &self->locks;
-
-	locks->words = 500;
-	locks->stride = 8192;
-	locks->nodes_at = PROBE_MB;
-	locks->victim.body = locks_hold_words;
-	ASSERT_EQ(0, victim_start(&locks->victim));
-	locks_wait_word(locks, 0);
-	locks_wait_word(locks, 499);
-	kill_and_release(_metadata, locks, 1000);
-	waiters_told(_metadata, locks);
-	words_marked(_metadata, locks);
+	self->locks.words = 500;
+	self->locks.stride = 8192;
+	self->locks.nodes_at = PROBE_MB;
+	hold_and_wait(_metadata, &self->locks);
+	nothing_lost(_metadata, &self->locks);
 }
 
 /*
@@ -321,19 +255,12 @@ TEST_F(futex, private_nodes_scattered)
  */
 TEST_F(futex, head_straddles_pages)
 {
-	struct locks *locks = &self->locks;
-
-	locks->words = 3;
-	locks->stride = 4096;
-	locks->nodes_at = 16 * PROBE_MB - sizeof(void *);
-	locks->head_at = 8 * PROBE_MB - sizeof(void *);
-	locks->victim.body = locks_hold_words;
-	ASSERT_EQ(0, victim_start(&locks->victim));
-	locks_wait_word(locks, 0);
-	locks_wait_word(locks, 2);
-	kill_and_release(_metadata, locks, 1000);
-	waiters_told(_metadata, locks);
-	words_marked(_metadata, locks);
+	self->locks.words = 3;
+	self->locks.stride = 4096;
+	self->locks.nodes_at = 16 * PROBE_MB - sizeof(void *);
+	self->locks.head_at = 8 * PROBE_MB - sizeof(void *);
+	hold_and_wait(_metadata, &self->locks);
+	nothing_lost(_metadata, &self->locks);
 }
 
 TEST_F(futex, nodes_in_huge_pages)
@@ -351,9 +278,7 @@ TEST_F(futex, nodes_in_huge_pages)
 		SKIP(return, "no huge pages: only %ld kB", huge_kb);
 	locks_wait_word(locks, 0);
 	locks_wait_word(locks, 9);
-	kill_and_release(_metadata, locks, 1000);
-	waiters_told(_metadata, locks);
-	words_marked(_metadata, locks);
+	nothing_lost(_metadata, locks);
 }
 
 /* Killed when it has the lock and has not put it on its list yet */
@@ -379,9 +304,7 @@ TEST_F(futex, pending)
 	locks->victim.body = hold_pending;
 	ASSERT_EQ(0, victim_start(&locks->victim));
 	locks_wait_word(locks, 0);
-	kill_and_release(_metadata, locks, 1000);
-	waiters_told(_metadata, locks);
-	words_marked(_metadata, locks);
+	nothing_lost(_metadata, locks);
 }
 
 /*
@@ -420,8 +343,8 @@ TEST_F(futex, pending_unlock)
 	locks->victim.body = gave_back;
 	ASSERT_EQ(0, victim_start(&locks->victim));
 	wait_for_wake(locks);
-	kill_and_release(_metadata, locks, 1000);
-	waiters_told(_metadata, locks);
+	EXPECT_TRUE(locks_kill_and_release(locks));
+	EXPECT_EQ(locks->waiters, locks_told(locks));
 }
 
 /*
@@ -491,8 +414,8 @@ TEST_F(futex, nodes_far_apart)
 	little_kept(_metadata, locks);
 	hold_release_all(&locks->scene.hold);
 	EXPECT_TRUE(victim_gone(&locks->victim, 10000));
-	waiters_told(_metadata, locks);
-	words_marked(_metadata, locks);
+	EXPECT_EQ(locks->waiters, locks_told(locks));
+	EXPECT_EQ(0, locks_lost(locks));
 	munmap(locks->words_at, size);
 }
 
@@ -532,8 +455,8 @@ TEST_F(futex, guard_nodes_in_all_huge_pages)
 	probe_sleep_ms(300);
 	hold_release_all(&locks->scene.hold);
 	EXPECT_TRUE(victim_gone(&locks->victim, 10000));
-	waiters_told(_metadata, locks);
-	words_marked(_metadata, locks);
+	EXPECT_EQ(locks->waiters, locks_told(locks));
+	EXPECT_EQ(0, locks_lost(locks));
 	munmap(locks->words_at, SCENE_MB * PROBE_MB);
 }
 
@@ -557,208 +480,12 @@ TEST_F(futex, too_much_to_keep)
 	munmap(locks->words_at, SCENE_MB * PROBE_MB);
 }
 
-/*
- * Lists that lead into the void. What the kernel would do for the good lock
- * that comes first it must still do, and nothing may happen to the kernel.
- */
-enum garbage {
-	GARBAGE_CYCLE,
-	GARBAGE_LONG,
-	GARBAGE_NULL,
-	GARBAGE_WILD,
-	GARBAGE_UNALIGNED,
-	GARBAGE_KERNEL,
-	GARBAGE_UNMAPPED,
-	GARBAGE_SHARED,
-	GARBAGE_FILE,
-	GARBAGE_NO_ACCESS,
-	GARBAGE_OFFSET,
-	GARBAGE_PENDING,
-	GARBAGE_HEAD,
-};
-
-#define GARBAGE_NODES	3000
-
-FIXTURE(garbage)
-{
-	struct locks locks;
-};
-
-FIXTURE_VARIANT(garbage)
-{
-	enum garbage garbage;
-	int words;		/* that are marked all the same */
-};
-
-FIXTURE_VARIANT_ADD(garbage, cycle) {
-	.garbage = GARBAGE_CYCLE, .words = 1,
-};
-
-/* ROBUST_LIST_LIMIT is 2048: the kernel stops there */
-FIXTURE_VARIANT_ADD(garbage, long) {
-	.garbage = GARBAGE_LONG, .words = 2048,
-};
-
-FIXTURE_VARIANT_ADD(garbage, null) {
-	.garbage = GARBAGE_NULL, .words = 1,
-};
-
-FIXTURE_VARIANT_ADD(garbage, wild) {
-	.garbage = GARBAGE_WILD, .words = 1,
-};
-
-FIXTURE_VARIANT_ADD(garbage, unaligned) {
-	.garbage = GARBAGE_UNALIGNED, .words = 1,
-};
-
-FIXTURE_VARIANT_ADD(garbage, kernel) {
-	.garbage = GARBAGE_KERNEL, .words = 1,
-};
-
-FIXTURE_VARIANT_ADD(garbage, unmapped) {
-	.garbage = GARBAGE_UNMAPPED, .words = 1,
-};
-
-FIXTURE_VARIANT_ADD(garbage, shared) {
-	.garbage = GARBAGE_SHARED, .words = 1,
-};
-
-FIXTURE_VARIANT_ADD(garbage, file) {
-	.garbage = GARBAGE_FILE, .words = 1,
-};
-
-FIXTURE_VARIANT_ADD(garbage, no_access) {
-	.garbage = GARBAGE_NO_ACCESS, .words = 1,
-};
-
-FIXTURE_VARIANT_ADD(garbage, offset) {
-	.garbage = GARBAGE_OFFSET, .words = 0,
-};
-
-FIXTURE_VARIANT_ADD(garbage, pending) {
-	.garbage = GARBAGE_PENDING, .words = 1,
-};
-
-FIXTURE_VARIANT_ADD(garbage, head) {
-	.garbage = GARBAGE_HEAD, .words = 0,
-};
-
-FIXTURE_SETUP(garbage)
-{
-	int err = locks_start(&self->locks);
-
-	if (err == -ENODEV)
-		SKIP(return, "no FUSE");
-	ASSERT_EQ(0, err);
-}
-
-FIXTURE_TEARDOWN(garbage)
-{
-	locks_stop(&self->locks);
-}
-
-static enum garbage garbage;
-
-/* A page that can be read now, and may not be there later */
-static void *some_page(int prot, int flags, int fd)
-{
-	char *page = mmap(NULL, 4096, prot, flags, fd, 0);
-
-	if (page == MAP_FAILED)
-		return NULL;
-	if (prot & PROT_WRITE)
-		memset(page, 0x5a, 4096);
-	else
-		atomic_load((atomic_char *)page);
-	return page;
-}
-
-static void *bad_pointer(struct locks *locks)
-{
-	char *page;
-	int fd;
-
-	switch (garbage) {
-	case GARBAGE_CYCLE:
-		return locks_node(locks, 0);
-	case GARBAGE_UNALIGNED:
-		return (char *)locks_node(locks, 1) + 2;
-	case GARBAGE_KERNEL:
-		/* The direct map, or the last page but one */
-		return (void *)(sizeof(void *) == 8 ?
-				(uintptr_t)0xffff888000000000ULL :
-				(uintptr_t)-8192);
-	case GARBAGE_UNMAPPED:
-		page = some_page(PROT_READ | PROT_WRITE,
-				 MAP_PRIVATE | MAP_ANONYMOUS, -1);
-		munmap(page, 4096);
-		return page;
-	case GARBAGE_NO_ACCESS:
-		page = some_page(PROT_READ | PROT_WRITE,
-				 MAP_PRIVATE | MAP_ANONYMOUS, -1);
-		mprotect(page, 4096, PROT_NONE);
-		return page;
-	case GARBAGE_SHARED:
-		return locks->shared->words + LOCKS_WORDS_SIZE - 4096;
-	case GARBAGE_FILE:
-		fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-		return some_page(PROT_READ, MAP_PRIVATE, fd);
-	case GARBAGE_WILD:
-	case GARBAGE_PENDING:
-		return (void *)(uintptr_t)0x0dead0beef00c0d8ULL;
-	default:
-		return NULL;
-	}
-}
-
-/* A good lock, and what comes after it */
-static int hold_garbage(struct victim *victim)
-{
-	struct locks *locks = victim->arg;
-	struct robust_list_head *head = locks_head(locks);
-	int err;
-
-	locks->words = garbage == GARBAGE_LONG ? GARBAGE_NODES : 1;
-	err = locks_make_list(locks, head);
-	if (err)
-		return err;
-	switch (garbage) {
-	case GARBAGE_LONG:
-		break;
-	case GARBAGE_OFFSET:
-		head->futex_offset = LONG_MIN + 0x123;
-		break;
-	case GARBAGE_PENDING:
-		head->list_op_pending = bad_pointer(locks);
-		break;
-	case GARBAGE_HEAD:
-		garbage = GARBAGE_KERNEL;
-		return locks_register(bad_pointer(locks));
-	default:
-		locks_node(locks, 0)->next = bad_pointer(locks);
-	}
-	return 0;
-}
-
-TEST_F(garbage, list)
-{
-	struct locks *locks = &self->locks;
-
-	garbage = variant->garbage;
-	locks->words = variant->words;
-	locks->victim.body = hold_garbage;
-	ASSERT_EQ(0, victim_start(&locks->victim));
-	kill_and_release(_metadata, locks, 1000);
-	words_marked(_metadata, locks);
-}
-
 /* Words in all kinds of memory that can be shared, nodes in private memory */
 enum place { PLACE_HUGETLB, PLACE_SYSV, PLACE_MEMFD };
 
 FIXTURE(word)
 {
 	struct locks locks;
-	char hugepages[32];
 	int shm;
 };
 
@@ -787,7 +514,6 @@ FIXTURE_SETUP(word)
 	int err = locks_start(&self->locks);
 
 	self->shm = -1;
-	probe_read(HUGEPAGES, self->hugepages, sizeof(self->hugepages));
 	if (err == -ENODEV)
 		SKIP(return, "no FUSE");
 	ASSERT_EQ(0, err);
@@ -798,8 +524,6 @@ FIXTURE_TEARDOWN(word)
 	locks_stop(&self->locks);
 	if (self->shm >= 0)
 		shmctl(self->shm, IPC_RMID, NULL);
-	if (*self->hugepages)
-		probe_write(HUGEPAGES, self->hugepages);
 }
 
 static char *map_place(enum place place, int *shm)
@@ -809,7 +533,7 @@ static char *map_place(enum place place, int *shm)
 
 	switch (place) {
 	case PLACE_HUGETLB:
-		probe_write(HUGEPAGES, "2");
+		setting_change(HUGEPAGES, "2");
 		flags |= MAP_ANONYMOUS | MAP_HUGETLB;
 		break;
 	case PLACE_MEMFD:
@@ -855,9 +579,7 @@ TEST_F(word, in_shared_memory)
 	ASSERT_TRUE(hold_wait(&locks->scene.hold, 0, 1, 5000));
 	locks_wait_word(locks, 0);
 	locks_wait_word(locks, 99);
-	kill_and_release(_metadata, locks, 1000);
-	waiters_told(_metadata, locks);
-	words_marked(_metadata, locks);
+	nothing_lost(_metadata, locks);
 }
 
 /*
@@ -904,178 +626,8 @@ TEST_F(futex, private_word)
 	locks->victim.body = hold_across;
 	ASSERT_EQ(0, victim_start(&locks->victim));
 	locks_wait_word(locks, 0);
-	kill_and_release(_metadata, locks, 1000);
-	waiters_told(_metadata, locks);
-	words_marked(_metadata, locks);
+	nothing_lost(_metadata, locks);
 	munmap(areas, 3 * AREA_SIZE);
-}
-
-/*
- * Killed at any moment of locking and unlocking. A thread that is still in
- * user mode on another CPU when the reaper starts must not be able to take a
- * lock that the reaper does not know of.
- */
-static void lock_and_unlock(struct victim *victim)
-{
-	struct locks *locks = victim->arg;
-	struct robust_list_head *head = locks_head(locks);
-	struct robust_list *entry = locks_node(locks, 0);
-	atomic_uint *futex = locks_word(locks, 0);
-	unsigned int tid = syscall(SYS_gettid);
-
-	/* The order in which user space must do it: see robust-futexes.rst */
-	for (;;) {
-		unsigned int free = 0;
-
-		head->list_op_pending = entry;
-		atomic_signal_fence(memory_order_seq_cst);
-		if (!atomic_compare_exchange_strong(futex, &free, tid))
-			continue;
-		entry->next = &head->list;
-		atomic_signal_fence(memory_order_seq_cst);
-		head->list.next = entry;
-		atomic_signal_fence(memory_order_seq_cst);
-		head->list_op_pending = NULL;
-
-		atomic_signal_fence(memory_order_seq_cst);
-		head->list_op_pending = entry;
-		atomic_signal_fence(memory_order_seq_cst);
-		head->list.next = &head->list;
-		atomic_signal_fence(memory_order_seq_cst);
-		atomic_exchange(futex, 0);
-		head->list_op_pending = NULL;
-		atomic_signal_fence(memory_order_seq_cst);
-	}
-}
-
-static int start_locking(struct victim *victim)
-{
-	struct locks *locks = victim->arg;
-	int err, words = locks->words;
-
-	locks->words = 0;
-	err = locks_make_list(locks, locks_head(locks));
-	locks->words = words;
-	if (err)
-		return err;
-	if (locks->starved) {
-		err = starve_me();
-		if (err)
-			return err;
-	}
-	victim->shared->stage = VICTIM_READY;
-	lock_and_unlock(victim);
-	return -EINVAL;
-}
-
-/* Kill it and have it reaped, without the OOM killer */
-static void kill_and_mrelease(struct victim *victim)
-{
-	int pidfd = syscall(SYS_pidfd_open, victim->pid, 0);
-
-	kill(victim->pid, SIGKILL);
-	while (!syscall(SYS_process_mrelease, pidfd, 0) || errno == EAGAIN)
-		if (victim_gone(victim, 0))
-			break;
-	close(pidfd);
-}
-
-/*
- * A lock counts as lost when the owner is gone and its number is still in the
- * word. On stock the OOM reaper comes when the victim has long gone by itself,
- * but process_mrelease() is as early there, and now and then loses one.
- */
-static void kill_in_loop(struct __test_metadata *_metadata, struct locks *locks,
-			 int kills, bool mrelease)
-{
-	int i, lost = 0, marked = 0, bad = 0;
-
-	locks->victim.mb = 8;
-	locks->nodes_at = 4 * PROBE_MB;
-	locks->victim.stuck = VICTIM_FREE;
-	locks->victim.body = start_locking;
-	for (i = 0; i < kills && !bad; i++) {
-		struct victim *victim = &locks->victim;
-
-		*locks_word(locks, 0) = 0;
-		ASSERT_EQ(0, victim_start(victim));
-		/* Somewhere else in the loop each time */
-		usleep(rand() % 300);
-		if (mrelease)
-			kill_and_mrelease(victim);
-		else
-			victim_sysrq();
-		if (!victim_gone(victim, 10000) || !victim_killed(victim))
-			bad++;
-		lost += !!(*locks_word(locks, 0) & FUTEX_TID_MASK);
-		marked += !!(*locks_word(locks, 0) & FUTEX_OWNER_DIED);
-		victim_stop(victim);
-	}
-	scene_print("%d killed, %d of them with the lock, %d locks lost", i,
-		    marked + lost, lost);
-	EXPECT_EQ(0, bad);
-	EXPECT_EQ(0, lost);
-	/* Else nothing was tested */
-	EXPECT_LT(0, marked);
-	EXPECT_TRUE(bystander_alive(&locks->scene.bystander));
-}
-
-static int kills(void)
-{
-	return probe_env("OOM_REAPER_KILLS", 100);
-}
-
-TEST_F_TIMEOUT(futex, guard_tight_loop, 3600)
-{
-	kill_in_loop(_metadata, &self->locks, kills(), false);
-}
-
-TEST_F_TIMEOUT(futex, guard_tight_loop_mrelease, 3600)
-{
-	kill_in_loop(_metadata, &self->locks, kills(), true);
-}
-
-/*
- * The same with a victim that does not get the CPU to die on, so that its
- * memory is reaped while it is anywhere in the loop. Stock comes too late: the
- * victim has been given some of the CPU again by then, and is gone.
- */
-TEST_F_TIMEOUT(futex, tight_loop_starved, 3600)
-{
-	struct locks *locks = &self->locks;
-	int i, n = kills() / 10 + 1, lost = 0, marked = 0, late = 0;
-
-	if (!starve_possible())
-		SKIP(return, "needs two CPUs");
-	locks->starved = true;
-	locks->victim.stuck = VICTIM_FREE;
-	locks->victim.body = start_locking;
-	for (i = 0; i < n; i++) {
-		struct victim *victim = &locks->victim;
-		struct starve starve;
-		long before;
-
-		*locks_word(locks, 0) = 0;
-		ASSERT_EQ(0, starve_start(&starve));
-		ASSERT_EQ(0, victim_start(victim));
-		before = probe_free_kb();
-		starve_after(&starve, 0);
-		probe_sleep_ms(2);
-		late += scene_kill_since(&locks->scene, before, victim->mb,
-					 STARVE_MS) < 0;
-		starve_stop(&starve);
-		EXPECT_TRUE(victim_gone(victim, 10000));
-		lost += !!(*locks_word(locks, 0) & FUTEX_TID_MASK);
-		marked += !!(*locks_word(locks, 0) & FUTEX_OWNER_DIED);
-		victim_stop(victim);
-	}
-	scene_print("%d killed, %d late, %d with the lock, %d locks lost", n,
-		    late, marked + lost, lost);
-	/* An emulator may be late once */
-	if (!probe_slow())
-		EXPECT_GT(n / 2, late);
-	EXPECT_EQ(0, lost);
-	EXPECT_TRUE(bystander_alive(&locks->scene.bystander));
 }
 
 int main(int argc, char **argv)

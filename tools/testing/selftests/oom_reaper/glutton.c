@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -33,19 +34,23 @@ static void note_wait(struct glutton_shared *shared, long long begin_ns,
 }
 
 /* Touches page after page and notes the longest wait for one */
-static void eat(struct glutton_shared *shared, size_t kb)
+static void eat(struct glutton *glutton)
 {
+	struct glutton_shared *shared = glutton->shared;
+	size_t kb = glutton->want_kb;
 	struct sched_param param = { 0 };
 	long long last, now;
+	char adj[16], *mem;
 	size_t at;
-	char *mem;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NAME, "hog");
 	sched_setscheduler(0, SCHED_OTHER, &param);
-	/* Bystanders come before it, but it can be killed */
-	probe_write("/proc/self/oom_score_adj", "-900");
-	mem = victim_map(kb * 1024, false);
+	snprintf(adj, sizeof(adj), "%d", glutton->oom_score_adj ?: -900);
+	mem = victim_map(kb * 1024, glutton->huge);
+	if (probe_write("/proc/self/oom_score_adj", adj) ||
+	    (glutton->setup && glutton->setup()))
+		_exit(1);
 	last = probe_now_ns();
 	for (at = 0; mem && at < kb * 1024; at += 4096) {
 		mem[at] = 1;
@@ -66,24 +71,30 @@ static void eat(struct glutton_shared *shared, size_t kb)
 		pause();
 }
 
-int glutton_start(struct glutton *glutton, size_t extra_mb)
+int glutton_start(struct glutton *glutton)
 {
-	memset(glutton, 0, sizeof(*glutton));
 	glutton->shared = mmap(NULL, sizeof(*glutton->shared),
 			       PROT_READ | PROT_WRITE,
 			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (glutton->shared == MAP_FAILED)
 		return -errno;
-	/* What reclaim could find instead of a victim */
-	probe_write("/proc/sys/vm/drop_caches", "3");
-	glutton->want_kb = probe_free_kb() + extra_mb * 1024;
+	fflush(stdout);
+	fflush(stderr);
 	glutton->pid = fork();
 	if (!glutton->pid)
-		eat(glutton->shared, glutton->want_kb);
+		eat(glutton);
 	return glutton->pid < 0 ? -errno : 0;
 }
 
-static bool gone(struct glutton *glutton)
+int glutton_start_above(struct glutton *glutton, size_t extra_mb)
+{
+	/* What reclaim could find instead of a victim */
+	probe_write("/proc/sys/vm/drop_caches", "3");
+	glutton->want_kb = probe_free_kb() + extra_mb * 1024;
+	return glutton_start(glutton);
+}
+
+bool glutton_gone(struct glutton *glutton)
 {
 	if (glutton->pid > 0 &&
 	    waitpid(glutton->pid, NULL, WNOHANG) == glutton->pid)
@@ -93,8 +104,8 @@ static bool gone(struct glutton *glutton)
 
 bool glutton_served(struct glutton *glutton, int ms)
 {
-	probe_wait(glutton->shared->done || gone(glutton), ms);
-	return glutton->shared->done && !gone(glutton);
+	probe_wait(glutton->shared->done || glutton_gone(glutton), ms);
+	return glutton->shared->done && !glutton_gone(glutton);
 }
 
 const struct glutton_wait *glutton_waited(const struct glutton_shared *shared,
@@ -110,7 +121,7 @@ const struct glutton_wait *glutton_waited(const struct glutton_shared *shared,
 
 void glutton_stop(struct glutton *glutton)
 {
-	if (!gone(glutton)) {
+	if (!glutton_gone(glutton)) {
 		kill(glutton->pid, SIGKILL);
 		waitpid(glutton->pid, NULL, 0);
 		glutton->pid = 0;

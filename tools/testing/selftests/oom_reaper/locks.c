@@ -11,19 +11,25 @@
 
 #include "locks.h"
 
-void locks_init_mutexes(struct locks_shared *shared, bool inherit)
+void locks_init_mutex(pthread_mutex_t *mutex, bool inherit)
 {
 	pthread_mutexattr_t attr;
-	int i;
 
 	pthread_mutexattr_init(&attr);
 	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
 	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
 	if (inherit)
 		pthread_mutexattr_setprotocol(&attr, PTHREAD_PRIO_INHERIT);
-	for (i = 0; i < LOCKS_MAX; i++)
-		pthread_mutex_init(&shared->mutex[i], &attr);
+	pthread_mutex_init(mutex, &attr);
 	pthread_mutexattr_destroy(&attr);
+}
+
+void locks_init_mutexes(struct locks_shared *shared, bool inherit)
+{
+	int i;
+
+	for (i = 0; i < LOCKS_MAX; i++)
+		locks_init_mutex(&shared->mutex[i], inherit);
 }
 
 int locks_start(struct locks *locks)
@@ -103,6 +109,20 @@ void locks_wait_word(struct locks *locks, int number)
 	locks->waiter[locks->waiters++] = pid;
 }
 
+bool locks_kill_and_release(struct locks *locks)
+{
+	struct scene *scene = &locks->scene;
+	long before = probe_free_kb();
+	bool reaped;
+
+	/* The waiters are asleep by then */
+	probe_sleep_ms(100);
+	reaped = scene_reap(scene, &locks->victim, locks->victim.mb);
+	/* Late as it is: see what comes of the locks when it is reaped */
+	victim_memory_back(before, locks->victim.mb, reaped ? 0 : 5000);
+	return scene_let_go(scene, &locks->victim) && reaped;
+}
+
 static bool all_told(struct locks *locks)
 {
 	int i;
@@ -152,6 +172,17 @@ struct robust_list_head *locks_head(struct locks *locks)
 int locks_register(struct robust_list_head *head)
 {
 	return syscall(SYS_set_robust_list, head, sizeof(*head)) ? -errno : 0;
+}
+
+int locks_register_one(struct robust_list_head *head, struct robust_list *node,
+		       atomic_uint *word)
+{
+	*word = syscall(SYS_gettid);
+	node->next = &head->list;
+	head->list.next = node;
+	head->list_op_pending = NULL;
+	head->futex_offset = (char *)word - (char *)node;
+	return locks_register(head);
 }
 
 void locks_own(struct locks *locks, int i)

@@ -55,11 +55,19 @@ struct locks {
 int locks_start(struct locks *locks);
 void locks_stop(struct locks *locks);
 
+/* Robust, for several processes; @inherit: with priority inheritance */
+void locks_init_mutex(pthread_mutex_t *mutex, bool inherit);
 void locks_init_mutexes(struct locks_shared *shared, bool inherit);
 
 /* Start a process that waits for a lock of the C library, or for a word */
 void locks_wait_mutex(struct locks *locks, int number);
 void locks_wait_word(struct locks *locks, int number);
+
+/*
+ * Kill the victim, see its memory come back, and let it exit. Return: whether it
+ * did within a second, and nobody else was touched
+ */
+bool locks_kill_and_release(struct locks *locks);
 
 /* How many of those who wait have been told that the owner died */
 int locks_told(struct locks *locks);
@@ -74,6 +82,9 @@ struct robust_list_head *locks_head(struct locks *locks);
 void locks_own(struct locks *locks, int i);
 /* Return: 0 or -errno */
 int locks_register(struct robust_list_head *head);
+/* The same with one node on it, whose lock the caller holds */
+int locks_register_one(struct robust_list_head *head, struct robust_list *node,
+		       atomic_uint *word);
 int locks_make_list(struct locks *locks, struct robust_list_head *head);
 /* The same as the body of a victim whose arg is the struct locks */
 int locks_hold_words(struct victim *victim);

@@ -6,131 +6,106 @@
  * Stock waits for two seconds before it looks at a victim: it fails these but
  * the guards.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 
 #include "../kselftest_harness.h"
 #include "cgroup.h"
 #include "scene.h"
 
-#define NEEDS_MEMCG	"no memory controller of cgroup v2"
 #define ALLOCATING	"/proc/sys/vm/oom_kill_allocating_task"
 #define PANIC		"/proc/sys/vm/panic_on_oom"
 
-FIXTURE(memcg)
-{
+struct memcg {
 	struct scene scene;
-	struct cgroup top;
 	struct cgroup cgroup;
 	struct victim global;		/* SysRq-f finds it first */
 	struct victim local;		/* in the group */
 };
 
+FIXTURE(memcg)
+{
+	struct memcg memcg;
+};
+
 FIXTURE_SETUP(memcg)
 {
-	int err = scene_start(&self->scene);
+	struct memcg *memcg = &self->memcg;
+	int err = scene_start(&memcg->scene);
 
 	if (err == -ENODEV)
 		SKIP(return, "no FUSE");
 	ASSERT_EQ(0, err);
-	err = cgroup_make(&self->top, "+memory");
-	if (!err) {
-		ASSERT_EQ(0, cgroup_make_child(&self->cgroup, &self->top, 0));
-		self->local.cgroup = self->cgroup.procs;
-	}
-	self->global.mb = SCENE_MB;
-	self->global.stuck = VICTIM_READ;
-	self->global.hold = &self->scene.hold;
-	self->local.mb = 32;
-	self->local.stuck = VICTIM_READ;
-	self->local.hold = &self->scene.hold;
-	self->local.file = 1;
-	self->local.oom_score_adj = 100;
+	cgroup_make(&memcg->cgroup, "+memory");
+	memcg->global = (struct victim){
+		.mb = SCENE_MB, .stuck = VICTIM_READ,
+		.hold = &memcg->scene.hold,
+	};
+	memcg->local = (struct victim){
+		.mb = 32, .stuck = VICTIM_READ, .hold = &memcg->scene.hold,
+		.file = 1, .oom_score_adj = 100,
+		.cgroup = memcg->cgroup.procs,
+	};
 }
 
 FIXTURE_TEARDOWN(memcg)
 {
-	probe_write(ALLOCATING, "0");
-	probe_write(PANIC, "0");
-	probe_param_write("enabled", "1");
-	hold_release_all(&self->scene.hold);
-	victim_stop(&self->global);
-	victim_stop(&self->local);
-	if (*self->cgroup.dir)
-		cgroup_remove(&self->cgroup);
-	if (*self->top.dir)
-		cgroup_remove(&self->top);
-	scene_stop(&self->scene);
-}
+	struct memcg *memcg = &self->memcg;
 
-static void let_go(struct __test_metadata *_metadata, struct scene *scene,
-		   struct victim *victim)
-{
-	const char *complaint;
-
-	hold_release(&scene->hold, victim->file);
-	EXPECT_TRUE(victim_gone(victim, 5000));
-	EXPECT_TRUE(victim_killed(victim));
-	probe_sleep_ms(100);
-	complaint = probe_complaint(&scene->log);
-	EXPECT_EQ(NULL, complaint)
-		TH_LOG("the kernel complains: %s", complaint);
+	hold_release_all(&memcg->scene.hold);
+	victim_stop(&memcg->global);
+	victim_stop(&memcg->local);
+	cgroup_remove(&memcg->cgroup);
+	scene_stop(&memcg->scene);
 }
 
 TEST_F(memcg, local)
 {
-	pid_t squeezer;
+	struct memcg *memcg = &self->memcg;
+	struct victim *victim = &memcg->local;
 	bool done;
 
-	if (!*self->cgroup.dir)
-		SKIP(return, NEEDS_MEMCG);
-	ASSERT_EQ(0, victim_start(&self->local));
-	squeezer = cgroup_squeeze(&self->cgroup, 4);
-	ASSERT_LT(0, squeezer);
-	done = cgroup_squeezed(squeezer, 1000);
+	if (!cgroup_there(&memcg->cgroup))
+		SKIP(return, CGROUP_NO_MEMORY);
+	ASSERT_EQ(0, victim_start(victim));
+	ASSERT_EQ(0, cgroup_squeeze(&memcg->cgroup, 4));
+	done = cgroup_squeezed(&memcg->cgroup, 1000);
 	scene_print("the limit is %s, %ld kB left",
 		    done ? "kept" : "not kept after a second",
-		    probe_status(self->local.pid, "VmRSS"));
+		    probe_status(victim->pid, "VmRSS"));
 	EXPECT_TRUE(done);
-	EXPECT_TRUE(victim_reaped(&self->scene.log, self->local.pid, 1000));
-	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
-	let_go(_metadata, &self->scene, &self->local);
+	EXPECT_TRUE(victim_reaped(&memcg->scene.log, victim->pid, 1000));
+	EXPECT_TRUE(scene_let_go(&memcg->scene, victim));
 }
 
 TEST_F(memcg, local_and_global)
 {
-	struct scene *scene = &self->scene;
-	pid_t squeezer;
+	struct memcg *memcg = &self->memcg;
+	struct scene *scene = &memcg->scene;
 	long before;
 	bool done;
 	int back;
 
-	if (!*self->cgroup.dir)
-		SKIP(return, NEEDS_MEMCG);
-	ASSERT_EQ(0, victim_start(&self->local));
-	ASSERT_EQ(0, victim_start(&self->global));
+	if (!cgroup_there(&memcg->cgroup))
+		SKIP(return, CGROUP_NO_MEMORY);
+	ASSERT_EQ(0, victim_start(&memcg->local));
+	ASSERT_EQ(0, victim_start(&memcg->global));
 	probe_sleep_ms(100);
 	before = probe_free_kb();
-	squeezer = cgroup_squeeze(&self->cgroup, 4);
-	ASSERT_LT(0, squeezer);
+	ASSERT_EQ(0, cgroup_squeeze(&memcg->cgroup, 4));
 	EXPECT_EQ(0, victim_sysrq());
 	back = victim_memory_back(before, SCENE_MB + 32, 1000);
-	done = cgroup_squeezed(squeezer, 1000);
+	done = cgroup_squeezed(&memcg->cgroup, 1000);
 	scene_print("back after %d ms: %ld of %d MB, the limit is %s", back,
 		    (probe_free_kb() - before) / 1024, SCENE_MB + 32,
 		    done ? "kept" : "not kept after a second");
 	EXPECT_LE(0, back);
 	EXPECT_TRUE(done);
-	EXPECT_TRUE(victim_reaped(&scene->log, self->local.pid, 1000));
-	EXPECT_TRUE(victim_reaped(&scene->log, self->global.pid, 1000));
-	EXPECT_TRUE(bystander_intact(&scene->bystander));
-	let_go(_metadata, scene, &self->local);
-	let_go(_metadata, scene, &self->global);
+	EXPECT_TRUE(victim_reaped(&scene->log, memcg->local.pid, 1000));
+	EXPECT_TRUE(victim_reaped(&scene->log, memcg->global.pid, 1000));
+	EXPECT_TRUE(scene_let_go(scene, &memcg->local));
+	EXPECT_TRUE(scene_let_go(scene, &memcg->global));
 }
 
 static void *use_all(void *arg)
@@ -163,25 +138,11 @@ static int have_user(struct victim *victim)
 			       victim->shared);
 }
 
-/* When the kernel logged that, by its own clock; -1: not in time */
-static long long logged_ms(struct scene *scene, int ms, const char *what,
-			   pid_t pid)
-{
-	const char *line = probe_find(&scene->log, ms, "%s process %d (", what,
-				      pid);
-	long long us = -1;
-
-	/* "6,1234,5678901,-;text": level, number, microseconds */
-	if (line)
-		sscanf(line, "%*d,%*d,%lld", &us);
-	return us < 0 ? -1 : us / 1000;
-}
-
 /* Who asks for memory is killed, and not the bystander with its high score */
 TEST_F(memcg, allocating_task)
 {
-	struct scene *scene = &self->scene;
-	struct victim *victim = &self->global;
+	struct scene *scene = &self->memcg.scene;
+	struct victim *victim = &self->memcg.global;
 	long kills = probe_vmstat("oom_kill");
 	long long killed, reaped;
 
@@ -190,71 +151,67 @@ TEST_F(memcg, allocating_task)
 	victim->oom_score_adj = 1;
 	victim->mb = 16;
 	victim->body = have_user;
-	ASSERT_EQ(0, probe_write(ALLOCATING, "1"));
+	ASSERT_EQ(0, setting_change(ALLOCATING, "1"));
 	ASSERT_EQ(0, victim_start(victim));
 	victim->shared->flag[GO] = 1;
 	/* The test has no memory, either: it looks at the clock of the log */
-	killed = logged_ms(scene, 20000, "Killed", victim->pid);
-	reaped = logged_ms(scene, 5000, "reaped", victim->pid);
+	killed = probe_log_us(probe_find(&scene->log, 20000,
+					 "Killed process %d (", victim->pid));
+	reaped = probe_log_us(probe_find(&scene->log, 5000,
+					 "reaped process %d (", victim->pid));
 	kills = probe_vmstat("oom_kill") - kills;
 	scene_print("reaped %lld ms after it was killed, %ld killed",
-		    reaped < 0 ? -1 : reaped - killed, kills);
+		    reaped < 0 ? -1 : (reaped - killed) / 1000, kills);
 	EXPECT_LE(0, killed);
 	EXPECT_LE(killed, reaped);
 	/* It has all there is: on a slow kernel that takes its time */
 	if (!probe_slow())
-		EXPECT_GT(killed + probe_limit(1000), reaped);
+		EXPECT_GT(probe_limit(1000), (reaped - killed) / 1000);
 	EXPECT_EQ(1, kills);
-	EXPECT_TRUE(bystander_intact(&scene->bystander));
-	let_go(_metadata, scene, victim);
+	EXPECT_TRUE(scene_let_go(scene, victim));
 }
 
 /* panic_on_oom=1 is for OOMs of the whole machine only, and not for SysRq-f */
 TEST_F(memcg, guard_panic_on_oom)
 {
-	struct scene *scene = &self->scene;
-	pid_t squeezer;
+	struct memcg *memcg = &self->memcg;
+	struct scene *scene = &memcg->scene;
 
-	if (!*self->cgroup.dir)
-		SKIP(return, NEEDS_MEMCG);
-	ASSERT_EQ(0, probe_write(PANIC, "1"));
-	ASSERT_EQ(0, victim_start(&self->local));
-	ASSERT_EQ(0, victim_start(&self->global));
-	squeezer = cgroup_squeeze(&self->cgroup, 4);
-	ASSERT_LT(0, squeezer);
-	EXPECT_NE(NULL, probe_find(&scene->log, 5000, "Killed process %d (",
-				   self->local.pid));
+	if (!cgroup_there(&memcg->cgroup))
+		SKIP(return, CGROUP_NO_MEMORY);
+	ASSERT_EQ(0, setting_change(PANIC, "1"));
+	ASSERT_EQ(0, victim_start(&memcg->local));
+	ASSERT_EQ(0, victim_start(&memcg->global));
+	ASSERT_EQ(0, cgroup_squeeze(&memcg->cgroup, 4));
+	EXPECT_TRUE(victim_picked(&scene->log, memcg->local.pid, 5000));
 	EXPECT_EQ(0, victim_sysrq());
-	EXPECT_NE(NULL, probe_find(&scene->log, 5000, "Killed process %d (",
-				   self->global.pid));
-	let_go(_metadata, scene, &self->local);
-	let_go(_metadata, scene, &self->global);
-	EXPECT_TRUE(cgroup_squeezed(squeezer, 5000));
-	EXPECT_TRUE(bystander_intact(&scene->bystander));
+	EXPECT_TRUE(victim_picked(&scene->log, memcg->global.pid, 5000));
+	EXPECT_TRUE(scene_let_go(scene, &memcg->local));
+	EXPECT_TRUE(scene_let_go(scene, &memcg->global));
+	EXPECT_TRUE(cgroup_squeezed(&memcg->cgroup, 5000));
 }
 
 /* What is killed while the reaper is off waits for its own exit, as ever */
 TEST_F(memcg, disabled)
 {
-	struct scene *scene = &self->scene;
-	struct victim *victim = &self->global;
+	struct scene *scene = &self->memcg.scene;
+	struct victim *victim = &self->memcg.global;
 	long before, free;
 
-	if (probe_param_write("enabled", "0"))
+	if (setting_param("enabled", "0"))
 		SKIP(return, "no parameter \"enabled\"");
 	ASSERT_EQ(0, victim_start(victim));
 	probe_sleep_ms(100);
 	before = probe_free_kb();
 	EXPECT_EQ(0, victim_sysrq());
-	EXPECT_NE(NULL, probe_find(&scene->log, 5000, "Killed process %d (",
-				   victim->pid));
+	EXPECT_TRUE(victim_picked(&scene->log, victim->pid, 5000));
 	EXPECT_EQ(-1, victim_memory_back(before, victim->mb, 2500));
 	free = probe_free_kb();
 	EXPECT_FALSE(victim_reaped(&scene->log, victim->pid, 0));
 	scene_print("off: %ld of %zu MB back", (free - before) / 1024,
 		    victim->mb);
-	EXPECT_EQ(0, probe_param_write("enabled", "1"));
-	let_go(_metadata, scene, victim);
+	EXPECT_EQ(0, setting_param("enabled", "1"));
+	EXPECT_TRUE(scene_let_go(scene, victim));
 	EXPECT_LE(0, victim_memory_back(before, SCENE_MB, 5000));
 	victim_stop(victim);
 
@@ -262,47 +219,26 @@ TEST_F(memcg, disabled)
 	ASSERT_EQ(0, victim_start(victim));
 	EXPECT_LE(0, scene_kill(scene, victim->mb, 1000));
 	EXPECT_TRUE(victim_reaped(&scene->log, victim->pid, 1000));
-	EXPECT_TRUE(bystander_intact(&scene->bystander));
-	let_go(_metadata, scene, victim);
-}
-
-static pid_t find_reaper(void)
-{
-	char path[300], name[32];
-	struct dirent *entry;
-	DIR *dir = opendir("/proc");
-	pid_t pid = 0;
-
-	while (dir && !pid && (entry = readdir(dir))) {
-		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
-		if (atoi(entry->d_name) &&
-		    probe_read(path, name, sizeof(name)) > 0 &&
-		    !strcmp(name, "oom_reaper\n"))
-			pid = atoi(entry->d_name);
-	}
-	if (dir)
-		closedir(dir);
-	return pid;
+	EXPECT_TRUE(scene_let_go(scene, victim));
 }
 
 TEST_F(memcg, guard_kill_the_reaper)
 {
-	struct scene *scene = &self->scene;
-	struct victim *victim = &self->global;
-	pid_t reaper = find_reaper();
+	struct scene *scene = &self->memcg.scene;
+	struct victim *victim = &self->memcg.global;
+	pid_t reaper = probe_task("oom_reaper");
 
 	ASSERT_LT(0, reaper);
 	kill(reaper, SIGKILL);
 	kill(reaper, SIGSTOP);
 	kill(reaper, SIGTERM);
 	probe_sleep_ms(50);
-	EXPECT_EQ(reaper, find_reaper());
+	EXPECT_EQ(reaper, probe_task("oom_reaper"));
 	ASSERT_EQ(0, victim_start(victim));
 	EXPECT_LE(0, scene_kill(scene, victim->mb, 5000));
 	EXPECT_TRUE(victim_reaped(&scene->log, victim->pid, 1000));
-	EXPECT_EQ(reaper, find_reaper());
-	EXPECT_TRUE(bystander_intact(&scene->bystander));
-	let_go(_metadata, scene, victim);
+	EXPECT_EQ(reaper, probe_task("oom_reaper"));
+	EXPECT_TRUE(scene_let_go(scene, victim));
 }
 
 int main(int argc, char **argv)

@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -16,12 +15,13 @@
 #include <sys/wait.h>
 
 #include "../kselftest_harness.h"
-#include "scene.h"
+#include "locks.h"
 #include "swap.h"
 
 struct daemon {
-	struct scene scene;
-	struct victim victim;
+	struct locks locks;
+	struct scene *scene;	/* of @locks */
+	struct victim *victim;	/* the same */
 	int pidfd;
 	struct swap swap;
 };
@@ -34,13 +34,13 @@ FIXTURE(mrelease)
 FIXTURE_SETUP(mrelease)
 {
 	struct daemon *daemon = &self->daemon;
-	int err = scene_start(&daemon->scene);
+	int err = locks_start(&daemon->locks);
 
+	daemon->scene = &daemon->locks.scene;
+	daemon->victim = &daemon->locks.victim;
 	if (err == -ENODEV)
 		SKIP(return, "no FUSE");
 	ASSERT_EQ(0, err);
-	daemon->victim.mb = SCENE_MB;
-	daemon->victim.hold = &daemon->scene.hold;
 	daemon->pidfd = -1;
 	daemon->swap.number = -1;
 }
@@ -49,14 +49,10 @@ FIXTURE_TEARDOWN(mrelease)
 {
 	struct daemon *daemon = &self->daemon;
 
-	if (daemon->victim.pid) {
-		hold_release_all(&daemon->scene.hold);
-		victim_stop(&daemon->victim);
-	}
+	locks_stop(&daemon->locks);
 	if (daemon->pidfd >= 0)
 		close(daemon->pidfd);
 	swap_stop(&daemon->swap);
-	scene_stop(&daemon->scene);
 }
 
 static int mrelease(int pidfd, unsigned int flags)
@@ -95,28 +91,28 @@ static int kill_and_call(struct __test_metadata *_metadata,
 	int back;
 
 	memset(call, 0, sizeof(*call));
-	daemon->pidfd = pidfd_of(daemon->victim.pid);
+	daemon->pidfd = pidfd_of(daemon->victim->pid);
 	ASSERT_LE(0, daemon->pidfd);
 	call->pidfd = daemon->pidfd;
 	probe_sleep_ms(100);
 	before = probe_free_kb();
-	kill(daemon->victim.pid, SIGKILL);
+	kill(daemon->victim->pid, SIGKILL);
 	call->begin_ns = probe_now_ns();
 	ASSERT_EQ(0, pthread_create(&call->thread, NULL, do_call, call));
 	EXPECT_TRUE(probe_wait(call->end_ns, 1000));
-	back = victim_memory_back(before, daemon->victim.mb, 0);
+	back = victim_memory_back(before, daemon->victim->mb, 0);
 	scene_print("process_mrelease(): %d after %lld ms, %ld of %zu MB back",
 		    call->end_ns ? call->result : 1, call->end_ns ?
 		    (call->end_ns - call->begin_ns) / 1000000 : -1,
-		    (probe_free_kb() - before) / 1024, daemon->victim.mb);
+		    (probe_free_kb() - before) / 1024, daemon->victim->mb);
 	return back;
 }
 
 static void release(struct __test_metadata *_metadata,
 		    struct daemon *daemon, struct call *call)
 {
-	hold_release_all(&daemon->scene.hold);
-	EXPECT_TRUE(victim_gone(&daemon->victim, 5000));
+	hold_release_all(&daemon->scene->hold);
+	EXPECT_TRUE(victim_gone(daemon->victim, 5000));
 	pthread_join(call->thread, NULL);
 }
 
@@ -125,8 +121,7 @@ TEST_F(mrelease, guard_read)
 	struct daemon *daemon = &self->daemon;
 	struct call call;
 
-	daemon->victim.stuck = VICTIM_READ;
-	ASSERT_EQ(0, victim_start(&daemon->victim));
+	ASSERT_EQ(0, victim_start(daemon->victim));
 	EXPECT_LE(0, kill_and_call(_metadata, daemon, &call));
 	EXPECT_EQ(0, call.result);
 	release(_metadata, daemon, &call);
@@ -137,8 +132,8 @@ TEST_F(mrelease, guard_mmap_lock_read)
 	struct daemon *daemon = &self->daemon;
 	struct call call;
 
-	daemon->victim.stuck = VICTIM_MMAP_READ;
-	ASSERT_EQ(0, victim_start(&daemon->victim));
+	daemon->victim->stuck = VICTIM_MMAP_READ;
+	ASSERT_EQ(0, victim_start(daemon->victim));
 	EXPECT_LE(0, kill_and_call(_metadata, daemon, &call));
 	EXPECT_EQ(0, call.result);
 	release(_metadata, daemon, &call);
@@ -149,8 +144,8 @@ TEST_F(mrelease, mmap_lock_write)
 	struct daemon *daemon = &self->daemon;
 	struct call call;
 
-	daemon->victim.stuck = VICTIM_MMAP_WRITE;
-	ASSERT_EQ(0, victim_start(&daemon->victim));
+	daemon->victim->stuck = VICTIM_MMAP_WRITE;
+	ASSERT_EQ(0, victim_start(daemon->victim));
 	EXPECT_LE(0, kill_and_call(_metadata, daemon, &call));
 	/* Part may be left: in a VMA that the holder has locked, too */
 	EXPECT_TRUE(!call.result || call.result == -EAGAIN);
@@ -165,64 +160,36 @@ TEST_F(mrelease, eagain)
 
 	if (probe_param("vma_locks") < 0)
 		SKIP(return, "no parameter vma_locks");
-	daemon->victim.stuck = VICTIM_MMAP_WRITE;
-	ASSERT_EQ(0, victim_start(&daemon->victim));
-	ASSERT_EQ(0, probe_param_write("vma_locks", "N"));
+	daemon->victim->stuck = VICTIM_MMAP_WRITE;
+	ASSERT_EQ(0, victim_start(daemon->victim));
+	ASSERT_EQ(0, setting_param("vma_locks", "N"));
 	EXPECT_GT(0, kill_and_call(_metadata, daemon, &call));
 	EXPECT_EQ(-EAGAIN, call.result);
-	EXPECT_EQ(0, probe_param_write("vma_locks", "Y"));
+	EXPECT_EQ(0, setting_param("vma_locks", "Y"));
 	/* And what was left is there for the next call */
 	EXPECT_EQ(0, mrelease(daemon->pidfd, 0));
 	release(_metadata, daemon, &call);
 }
 
-struct locked {
-	pthread_mutex_t mutex;
-	atomic_int told;
-};
-
 static int lock_it(struct victim *victim)
 {
-	struct locked *locked = victim->arg;
+	struct locks *locks = victim->arg;
 
-	return -pthread_mutex_lock(&locked->mutex);
+	return -pthread_mutex_lock(&locks->shared->mutex[0]);
 }
 
 /* The victim's robust lock survives it */
 TEST_F(mrelease, robust_mutex)
 {
 	struct daemon *daemon = &self->daemon;
-	struct locked *locked = mmap(NULL, sizeof(*locked),
-				     PROT_READ | PROT_WRITE,
-				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	pthread_mutexattr_t attr;
 	struct call call;
-	pid_t waiter;
-	int told;
 
-	ASSERT_NE(MAP_FAILED, (void *)locked);
-	pthread_mutexattr_init(&attr);
-	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-	pthread_mutex_init(&locked->mutex, &attr);
-
-	daemon->victim.stuck = VICTIM_READ;
-	daemon->victim.body = lock_it;
-	daemon->victim.arg = locked;
-	ASSERT_EQ(0, victim_start(&daemon->victim));
-	waiter = fork();
-	if (!waiter) {
-		locked->told = pthread_mutex_lock(&locked->mutex) + 1;
-		_exit(0);
-	}
+	daemon->victim->body = lock_it;
+	ASSERT_EQ(0, victim_start(daemon->victim));
+	locks_wait_mutex(&daemon->locks, 0);
 	EXPECT_LE(0, kill_and_call(_metadata, daemon, &call));
 	release(_metadata, daemon, &call);
-	probe_wait(locked->told, 2000);
-	told = locked->told;
-	scene_print("waiter: %s", told ? strerror(told - 1) : "not told");
-	EXPECT_EQ(EOWNERDEAD + 1, told);
-	kill(waiter, SIGKILL);
-	waitpid(waiter, NULL, 0);
+	EXPECT_EQ(1, locks_told(&daemon->locks));
 }
 
 #define SWAPPED_MB	96
@@ -239,13 +206,12 @@ TEST_F(mrelease, guard_swapped_out)
 	if (err == -ENODEV)
 		SKIP(return, "no zram");
 	ASSERT_EQ(0, err);
-	daemon->victim.mb = SWAPPED_MB;
-	daemon->victim.stuck = VICTIM_READ;
-	ASSERT_EQ(0, victim_start(&daemon->victim));
-	ASSERT_TRUE(swap_out_process(daemon->victim.pid, 512));
-	swap_kb = probe_status(daemon->victim.pid, "VmSwap");
+	daemon->victim->mb = SWAPPED_MB;
+	ASSERT_EQ(0, victim_start(daemon->victim));
+	ASSERT_TRUE(swap_out_process(daemon->victim->pid, 512));
+	swap_kb = probe_status(daemon->victim->pid, "VmSwap");
 	scene_print("%ld kB swapped out, %ld kB in memory", swap_kb,
-		    probe_status(daemon->victim.pid, "RssAnon"));
+		    probe_status(daemon->victim->pid, "RssAnon"));
 	before = probe_meminfo_kb("SwapFree");
 	kill_and_call(_metadata, daemon, &call);
 	EXPECT_EQ(0, call.result);
@@ -262,8 +228,9 @@ TEST_F(mrelease, guard_errors)
 	struct daemon *daemon = &self->daemon;
 	int self_fd = pidfd_of(getpid());
 
-	ASSERT_EQ(0, victim_start(&daemon->victim));
-	daemon->pidfd = pidfd_of(daemon->victim.pid);
+	daemon->victim->stuck = VICTIM_FREE;
+	ASSERT_EQ(0, victim_start(daemon->victim));
+	daemon->pidfd = pidfd_of(daemon->victim->pid);
 	EXPECT_EQ(-EBADF, mrelease(-1, 0));
 	EXPECT_EQ(-EINVAL, mrelease(daemon->pidfd, 1));
 	EXPECT_EQ(-EINVAL, mrelease(daemon->pidfd, ~0U));
@@ -271,12 +238,12 @@ TEST_F(mrelease, guard_errors)
 	EXPECT_EQ(-EINVAL, mrelease(daemon->pidfd, 0));
 	EXPECT_EQ(-EINVAL, mrelease(self_fd, 0));
 	scene_print("%ld kB left of %zu MB",
-		    probe_status(daemon->victim.pid, "RssAnon"),
-		    daemon->victim.mb);
-	EXPECT_LE((long)daemon->victim.mb * 1024,
-		  probe_status(daemon->victim.pid, "RssAnon"));
+		    probe_status(daemon->victim->pid, "RssAnon"),
+		    daemon->victim->mb);
+	EXPECT_LE((long)daemon->victim->mb * 1024,
+		  probe_status(daemon->victim->pid, "RssAnon"));
 	/* Gone */
-	victim_stop(&daemon->victim);
+	victim_stop(daemon->victim);
 	EXPECT_EQ(-ESRCH, mrelease(daemon->pidfd, 0));
 	close(self_fd);
 }
@@ -287,10 +254,11 @@ TEST_F(mrelease, guard_zombie)
 	struct daemon *daemon = &self->daemon;
 	siginfo_t info;
 
-	ASSERT_EQ(0, victim_start(&daemon->victim));
-	daemon->pidfd = pidfd_of(daemon->victim.pid);
-	kill(daemon->victim.pid, SIGKILL);
-	ASSERT_EQ(0, waitid(P_PID, daemon->victim.pid, &info,
+	daemon->victim->stuck = VICTIM_FREE;
+	ASSERT_EQ(0, victim_start(daemon->victim));
+	daemon->pidfd = pidfd_of(daemon->victim->pid);
+	kill(daemon->victim->pid, SIGKILL);
+	ASSERT_EQ(0, waitid(P_PID, daemon->victim->pid, &info,
 			    WEXITED | WNOWAIT));
 	EXPECT_EQ(-ESRCH, mrelease(daemon->pidfd, 0));
 }
@@ -343,12 +311,11 @@ TEST_F_TIMEOUT(mrelease, guard_unprivileged_loop, 120)
 	int i;
 
 	ASSERT_NE(MAP_FAILED, (void *)calls);
-	daemon->victim.stuck = VICTIM_READ;
-	daemon->victim.threads = LOOP_THREADS;
-	ASSERT_EQ(0, victim_start(&daemon->victim));
-	daemon->pidfd = pidfd_of(daemon->victim.pid);
+	daemon->victim->threads = LOOP_THREADS;
+	ASSERT_EQ(0, victim_start(daemon->victim));
+	daemon->pidfd = pidfd_of(daemon->victim->pid);
 	control = worst_sleep_ms(LOOP_MS);
-	kill(daemon->victim.pid, SIGKILL);
+	kill(daemon->victim->pid, SIGKILL);
 	for (i = 0; i < LOOPERS; i++)
 		looper[i] = start_looper(daemon->pidfd, calls);
 	worst = worst_sleep_ms(LOOP_MS);
@@ -360,46 +327,43 @@ TEST_F_TIMEOUT(mrelease, guard_unprivileged_loop, 120)
 		    *calls, worst, control);
 	EXPECT_LT(0, *calls);
 	EXPECT_GT(2 * control + probe_limit(200), worst);
-	EXPECT_TRUE(bystander_intact(&daemon->scene.bystander));
-	EXPECT_EQ(NULL, probe_complaint(&daemon->scene.log));
+	EXPECT_TRUE(bystander_intact(&daemon->scene->bystander));
+	EXPECT_EQ(NULL, probe_complaint(&daemon->scene->log));
 	munmap((void *)calls, 4096);
 }
 
-/* What another process, which nobody has killed, uses as well stays */
-static int share_mm(void *arg)
-{
-	atomic_int *stop = arg;
+enum { SHARER, STOP };		/* flags */
 
-	while (!*stop)
+static int live(struct victim *victim)
+{
+	while (!victim->shared->flag[STOP])
 		usleep(1000);
 	return 0;
 }
 
 static int start_sharer(struct victim *victim)
 {
-	static char stack[65536];
-	pid_t pid = clone(share_mm, stack + sizeof(stack) - 64, CLONE_VM | SIGCHLD,
-			  &victim->shared->flag[1]);
+	pid_t pid = victim_share(victim, live);
 
-	victim->shared->flag[0] = pid;
-	return pid < 0 ? -errno : 0;
+	victim->shared->flag[SHARER] = pid;
+	return pid < 0 ? pid : 0;
 }
 
+/* What another process, which nobody has killed, uses as well stays */
 TEST_F(mrelease, guard_shared_with_living)
 {
 	struct daemon *daemon = &self->daemon;
 	long rss;
 
-	daemon->victim.stuck = VICTIM_READ;
-	daemon->victim.body = start_sharer;
-	ASSERT_EQ(0, victim_start(&daemon->victim));
-	daemon->pidfd = pidfd_of(daemon->victim.pid);
-	kill(daemon->victim.pid, SIGKILL);
+	daemon->victim->body = start_sharer;
+	ASSERT_EQ(0, victim_start(daemon->victim));
+	daemon->pidfd = pidfd_of(daemon->victim->pid);
+	kill(daemon->victim->pid, SIGKILL);
 	EXPECT_EQ(-EINVAL, mrelease(daemon->pidfd, 0));
-	rss = probe_status(daemon->victim.shared->flag[0], "RssAnon");
-	scene_print("%ld kB left of %zu MB", rss, daemon->victim.mb);
-	EXPECT_LE((long)daemon->victim.mb * 1024, rss);
-	daemon->victim.shared->flag[1] = 1;
+	rss = probe_status(daemon->victim->shared->flag[SHARER], "RssAnon");
+	scene_print("%ld kB left of %zu MB", rss, daemon->victim->mb);
+	EXPECT_LE((long)daemon->victim->mb * 1024, rss);
+	daemon->victim->shared->flag[STOP] = 1;
 }
 
 int main(int argc, char **argv)

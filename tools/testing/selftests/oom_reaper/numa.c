@@ -10,14 +10,11 @@
  */
 #include <errno.h>
 #include <linux/mempolicy.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include "../kselftest_harness.h"
+#include "glutton.h"
 #include "scene.h"
 
 #define NODE		1
@@ -50,53 +47,17 @@ static long node_free_kb(void)
 	return at ? strtol(at + strlen("MemFree:"), NULL, 10) : -1;
 }
 
-/* Shared with the hog */
-struct hog {
-	long mb;
-	long worst_ms;
-	bool served;
+struct numa {
+	struct scene scene;
+	struct bystander bystander;	/* on the node, next in line */
+	struct victim victim;
+	struct glutton hog;
 };
 
 FIXTURE(numa)
 {
-	struct scene scene;
-	struct bystander bystander;	/* on the node, next in line */
-	struct hog *hog;
-	pid_t pid;			/* of the hog */
+	struct numa numa;
 };
-
-FIXTURE_SETUP(numa)
-{
-	int err;
-
-	if (node_free_kb() < (VICTIM_MB + BYSTANDER_MB + 32) * 1024)
-		SKIP(return, "no second NUMA node with enough memory");
-	if (probe_meminfo_kb("SwapTotal") > 0)
-		SKIP(return, "with swap nobody is killed");
-	err = scene_start(&self->scene);
-	if (err == -ENODEV)
-		SKIP(return, "no FUSE");
-	ASSERT_EQ(0, err);
-	ASSERT_EQ(0, use_node());
-	err = bystander_start(&self->bystander, BYSTANDER_MB, 1, 500);
-	use_any_node();
-	ASSERT_EQ(0, err);
-	self->hog = mmap(NULL, sizeof(*self->hog), PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, self->hog);
-}
-
-FIXTURE_TEARDOWN(numa)
-{
-	if (self->pid > 0) {
-		kill(self->pid, SIGKILL);
-		waitpid(self->pid, NULL, 0);
-	}
-	bystander_stop(&self->bystander);
-	if (self->hog)
-		munmap(self->hog, sizeof(*self->hog));
-	scene_stop(&self->scene);
-}
 
 static int fill_node(struct victim *victim)
 {
@@ -107,138 +68,115 @@ static int fill_node(struct victim *victim)
 	return victim_alloc(VICTIM_MB * PROBE_MB, victim->huge) ? 0 : -ENOMEM;
 }
 
-static void run_hog(struct hog *hog)
+FIXTURE_SETUP(numa)
 {
-	size_t at, size = hog->mb * PROBE_MB;
-	char *mem = victim_map(size, false);
+	struct numa *numa = &self->numa;
+	int err;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (!mem || use_node())
-		_exit(1);
-	for (at = 0; at < size; at += 4096) {
-		long long from = probe_now_ns();
-		long ms;
-
-		mem[at] = 1;
-		ms = (probe_now_ns() - from) / 1000000;
-		if (ms > hog->worst_ms)
-			hog->worst_ms = ms;
-	}
-	hog->served = true;
-	_exit(0);
+	if (node_free_kb() < (VICTIM_MB + BYSTANDER_MB + 32) * 1024)
+		SKIP(return, "no second NUMA node with enough memory");
+	if (probe_meminfo_kb("SwapTotal") > 0)
+		SKIP(return, "with swap nobody is killed");
+	err = scene_start(&numa->scene);
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+	ASSERT_EQ(0, use_node());
+	err = bystander_start(&numa->bystander, BYSTANDER_MB, 1, 500);
+	use_any_node();
+	ASSERT_EQ(0, err);
+	numa->victim.mb = 1;
+	numa->victim.hold = &numa->scene.hold;
+	numa->victim.body = fill_node;
 }
 
-static bool hog_done(pid_t *pid)
+FIXTURE_TEARDOWN(numa)
 {
-	if (*pid > 0 && waitpid(*pid, NULL, WNOHANG) == *pid)
-		*pid = 0;
-	return !*pid;
+	struct numa *numa = &self->numa;
+
+	glutton_stop(&numa->hog);
+	hold_release_all(&numa->scene.hold);
+	victim_stop(&numa->victim);
+	bystander_stop(&numa->bystander);
+	scene_stop(&numa->scene);
 }
 
-/* Have a hog use up the node, and the victim die for it */
-static void starve_node(struct __test_metadata *_metadata,
-			struct scene *scene, struct bystander *bystander,
-			struct hog *hog, pid_t *pid)
+/* Have a hog use up the node, and the victim die for it. Return: its worst wait */
+static long starve_node(struct __test_metadata *_metadata, struct numa *numa)
 {
-	long kills = probe_vmstat("oom_kill");
+	struct glutton *hog = &numa->hog;
+	long kills = probe_vmstat("oom_kill"), worst_ms;
+	bool served;
 
-	memset(hog, 0, sizeof(*hog));
-	hog->mb = node_free_kb() / 1024 + MORE_MB;
-	*pid = fork();
-	ASSERT_LE(0, *pid);
-	if (!*pid)
-		run_hog(hog);
-	EXPECT_TRUE(probe_wait(hog_done(pid), 20000));
-	kills = probe_vmstat("oom_kill") - kills;
-	scene_print("hog of %ld MB %s, worst stall %ld ms, %ld killed, bystanders %s and %s",
-		    hog->mb, hog->served ? "served" : "not served",
-		    hog->worst_ms, kills,
-		    bystander_alive(bystander) ? "alive" : "killed",
-		    bystander_alive(&scene->bystander) ? "alive" : "killed");
-	EXPECT_TRUE(hog->served);
-	EXPECT_EQ(1, kills);
-	EXPECT_TRUE(bystander_intact(bystander));
-	EXPECT_TRUE(bystander_intact(&scene->bystander));
-}
-
-static void no_complaint(struct __test_metadata *_metadata,
-			 struct scene *scene)
-{
-	const char *complaint;
-
-	probe_sleep_ms(100);
-	complaint = probe_complaint(&scene->log);
-	EXPECT_EQ(NULL, complaint)
-		TH_LOG("the kernel complains: %s", complaint);
-}
-
-static void kill_stuck(struct __test_metadata *_metadata, struct scene *scene,
-		       struct bystander *bystander, struct hog *hog,
-		       pid_t *pid, enum victim_stuck stuck)
-{
-	struct victim victim = {
-		.mb = 1, .stuck = stuck, .hold = &scene->hold,
-		.body = fill_node,
+	*hog = (struct glutton){
+		.want_kb = node_free_kb() + MORE_MB * 1024,
+		.oom_score_adj = -1000,
+		.setup = use_node,
 	};
+	ASSERT_EQ(0, glutton_start(hog));
+	served = glutton_served(hog, 20000);
+	worst_ms = hog->shared->worst_ns / 1000000;
+	glutton_stop(hog);
+	kills = probe_vmstat("oom_kill") - kills;
+	scene_print("hog of %zu MB %s, worst stall %ld ms, %ld killed, bystanders %s and %s",
+		    hog->want_kb / 1024, served ? "served" : "not served",
+		    worst_ms, kills,
+		    bystander_alive(&numa->bystander) ? "alive" : "killed",
+		    bystander_alive(&numa->scene.bystander) ? "alive" :
+							      "killed");
+	EXPECT_TRUE(served);
+	EXPECT_EQ(1, kills);
+	EXPECT_TRUE(bystander_intact(&numa->bystander));
+	return worst_ms;
+}
 
-	ASSERT_EQ(0, victim_start(&victim));
-	starve_node(_metadata, scene, bystander, hog, pid);
-	EXPECT_GT(probe_limit(1000), hog->worst_ms);
-	EXPECT_EQ(0, probe_count(&scene->log, "unable to reap"));
-	hold_release_all(&scene->hold);
-	EXPECT_TRUE(victim_gone(&victim, 5000));
-	EXPECT_TRUE(victim_killed(&victim));
-	victim_stop(&victim);
-	no_complaint(_metadata, scene);
+static void kill_stuck(struct __test_metadata *_metadata, struct numa *numa,
+		       enum victim_stuck stuck)
+{
+	numa->victim.stuck = stuck;
+	ASSERT_EQ(0, victim_start(&numa->victim));
+	EXPECT_GT(probe_limit(1000), starve_node(_metadata, numa));
+	EXPECT_EQ(0, probe_count(&numa->scene.log, "unable to reap"));
+	EXPECT_TRUE(scene_let_go(&numa->scene, &numa->victim));
 }
 
 TEST_F_TIMEOUT(numa, read, 60)
 {
-	kill_stuck(_metadata, &self->scene, &self->bystander, self->hog,
-		   &self->pid, VICTIM_READ);
+	kill_stuck(_metadata, &self->numa, VICTIM_READ);
 }
 
 TEST_F_TIMEOUT(numa, mmap_lock, 60)
 {
-	kill_stuck(_metadata, &self->scene, &self->bystander, self->hog,
-		   &self->pid, VICTIM_MMAP_WRITE);
+	kill_stuck(_metadata, &self->numa, VICTIM_MMAP_WRITE);
 }
 
 /*
  * The victim exits by itself and takes its time for that. It must not be given
  * up before it has: on stock, with its two seconds, it is not either.
  */
-static void kill_exiting(struct __test_metadata *_metadata,
-			 struct scene *scene, struct bystander *bystander,
-			 struct hog *hog, pid_t *pid, bool huge)
+static void kill_exiting(struct __test_metadata *_metadata, struct numa *numa,
+			 bool huge)
 {
 	long i, rounds = probe_env("OOM_REAPER_ROUNDS", 5);
 
+	numa->victim.huge = huge;
 	for (i = 0; i < rounds; i++) {
-		struct victim victim = {
-			.mb = 1, .threads = 1 << (i % 8), .huge = huge,
-			.body = fill_node,
-		};
-
-		ASSERT_EQ(0, victim_start(&victim));
-		starve_node(_metadata, scene, bystander, hog, pid);
-		EXPECT_TRUE(victim_gone(&victim, 5000));
-		EXPECT_TRUE(victim_killed(&victim));
-		victim_stop(&victim);
+		numa->victim.threads = 1 << (i % 8);
+		ASSERT_EQ(0, victim_start(&numa->victim));
+		starve_node(_metadata, numa);
+		EXPECT_TRUE(scene_let_go(&numa->scene, &numa->victim));
+		victim_stop(&numa->victim);
 	}
-	no_complaint(_metadata, scene);
 }
 
 TEST_F_TIMEOUT(numa, guard_exiting, 300)
 {
-	kill_exiting(_metadata, &self->scene, &self->bystander, self->hog,
-		     &self->pid, false);
+	kill_exiting(_metadata, &self->numa, false);
 }
 
 TEST_F_TIMEOUT(numa, guard_exiting_huge_pages, 300)
 {
-	kill_exiting(_metadata, &self->scene, &self->bystander, self->hog,
-		     &self->pid, true);
+	kill_exiting(_metadata, &self->numa, true);
 }
 
 int main(int argc, char **argv)

@@ -28,6 +28,7 @@
 #include "cgroup.h"
 #include "glutton.h"
 #include "hold.h"
+#include "locks.h"
 #include "probe.h"
 #include "victim.h"
 
@@ -457,7 +458,7 @@ static void hogged(enum victim_stuck stuck)
 	if (option("parts"))
 		parts_start();
 	hog_ns = probe_now_ns();
-	if (glutton_start(&hog, victim.mb / 2))
+	if (glutton_start_above(&hog, victim.mb / 2))
 		ksft_exit_fail_msg("oom_bench: no hog\n");
 	hog_pid = hog.pid;
 	killed_ns = kill_ns(victim.pid, 2 * LIMIT_MS);
@@ -585,15 +586,11 @@ static void futex(void)
 		.body = take_lock, .arg = &shared->mutex,
 	};
 	long long killed_ns, released_ns;
-	pthread_mutexattr_t attr;
 	double told_ms = -1;
 	long before;
 	pid_t pid;
 
-	pthread_mutexattr_init(&attr);
-	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-	pthread_mutex_init(&shared->mutex, &attr);
+	locks_init_mutex(&shared->mutex, false);
 	shared->told = -1;
 
 	need_hold();
@@ -747,7 +744,7 @@ static void memcg_kill(void)
 	double gone_ms;
 	char limit[32];
 
-	if (cgroup_make(&parent, "+memory") ||
+	if (cgroup_make_parent(&parent, "+memory") ||
 	    cgroup_make_child(&group, &parent, 1))
 		ksft_exit_fail_msg("oom_bench: no memory cgroup\n");
 	snprintf(limit, sizeof(limit), "%ldM", option("mb"));

@@ -25,6 +25,7 @@
 
 #include "cgroup.h"
 #include "probe.h"
+#include "setting.h"
 #include "victim.h"
 
 #define PAGES		512
@@ -346,33 +347,18 @@ static void in_a_group(void)
 	cgroup_remove(&child);
 }
 
-static char thp_before[64];
-
-static void restore_thp(void)
-{
-	char *chosen = strchr(thp_before, '[');
-
-	if (chosen) {
-		chosen[strcspn(chosen, "]")] = '\0';
-		probe_write(THP, chosen + 1);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	if (geteuid())
 		ksft_exit_skip("needs root\n");
 	/* "never" on machines of up to 512 MB */
-	if (probe_read(THP, thp_before, sizeof(thp_before)) > 0) {
-		atexit(restore_thp);
-		probe_write(THP, "madvise");
-	}
+	setting_change(THP, "madvise");
 	if (access(TEST_OOM, F_OK) && system("modprobe -q test_oom"))
 		fprintf(stderr, "# no module test_oom\n");
 	module = open(TEST_OOM, O_RDWR | O_CLOEXEC);
 
 	/* The first one makes every process pay for accounting, if little */
-	if (cgroup_make(&group, "+memory"))
+	if (cgroup_make_parent(&group, "+memory"))
 		fprintf(stderr, "# no memory cgroups\n");
 
 	printf("RESULT scenario=cost");
@@ -385,7 +371,7 @@ int main(int argc, char **argv)
 	measure(exits, 8);
 	if (module >= 0)
 		measure(allocations, 32);
-	if (*group.dir)
+	if (cgroup_there(&group))
 		in_a_group();
 	printf("\n");
 	cgroup_remove(&group);

@@ -3,21 +3,18 @@
  * The reaper's parameters: what values they take, what they refuse, and that
  * they do what they say. Stock has none of them: all of this is skipped.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <sched.h>
 
 #include "../kselftest_harness.h"
 #include "scene.h"
 
-#define PARAMETERS	"/sys/module/oom_reaper/parameters/"
-
 static void read_param(const char *name, char *value, size_t size)
 {
 	char path[128];
 
 	*value = '\0';
-	snprintf(path, sizeof(path), PARAMETERS "%s", name);
+	snprintf(path, sizeof(path), PROBE_PARAMETERS "/%s", name);
 	probe_read(path, value, size);
 	value[strcspn(value, "\n")] = '\0';
 }
@@ -221,14 +218,12 @@ FIXTURE(effect)
 {
 	struct scene scene;
 	struct victim victim;
-	struct probe_params params;
 };
 
 FIXTURE_SETUP(effect)
 {
 	int err = scene_start(&self->scene);
 
-	probe_params_save(&self->params);
 	if (err == -ENODEV)
 		SKIP(return, "no FUSE");
 	ASSERT_EQ(0, err);
@@ -245,7 +240,6 @@ FIXTURE_TEARDOWN(effect)
 		hold_release_all(&self->scene.hold);
 		victim_stop(&self->victim);
 	}
-	probe_params_restore(&self->params);
 	scene_stop(&self->scene);
 }
 
@@ -253,11 +247,11 @@ TEST_F(effect, enabled)
 {
 	long reaped = probe_vmstat("oom_reaper_reaped");
 
-	ASSERT_EQ(0, probe_param_write("enabled", "N"));
+	ASSERT_EQ(0, setting_param("enabled", "N"));
 	ASSERT_EQ(0, victim_start(&self->victim));
 	EXPECT_EQ(-1, scene_kill(&self->scene, self->victim.mb, 3000));
 	EXPECT_EQ(reaped, probe_vmstat("oom_reaper_reaped"));
-	EXPECT_EQ(0, probe_param_write("enabled", "Y"));
+	EXPECT_EQ(0, setting_param("enabled", "Y"));
 	hold_release(&self->scene.hold, 0);
 	EXPECT_TRUE(victim_gone(&self->victim, 5000));
 	victim_stop(&self->victim);
@@ -273,7 +267,7 @@ TEST_F(effect, delay_ms)
 {
 	int back;
 
-	ASSERT_EQ(0, probe_param_write("delay_ms", "700"));
+	ASSERT_EQ(0, setting_param("delay_ms", "700"));
 	ASSERT_EQ(0, victim_start(&self->victim));
 	back = scene_kill(&self->scene, self->victim.mb, 2000);
 	EXPECT_LE(600, back);
@@ -286,9 +280,9 @@ TEST_F(effect, attempts_and_interval_ms)
 	long long from;
 	int took;
 
-	ASSERT_EQ(0, probe_param_write("vma_locks", "N"));
-	ASSERT_EQ(0, probe_param_write("attempts", "5"));
-	ASSERT_EQ(0, probe_param_write("interval_ms", "10"));
+	ASSERT_EQ(0, setting_param("vma_locks", "N"));
+	ASSERT_EQ(0, setting_param("attempts", "5"));
+	ASSERT_EQ(0, setting_param("interval_ms", "10"));
 	self->victim.stuck = VICTIM_MMAP_WRITE;
 	ASSERT_EQ(0, victim_start(&self->victim));
 	from = probe_now_ns();
@@ -308,14 +302,14 @@ TEST_F(effect, vma_locks)
 	int back;
 
 	self->victim.stuck = VICTIM_MMAP_WRITE;
-	ASSERT_EQ(0, probe_param_write("vma_locks", "N"));
-	ASSERT_EQ(0, probe_param_write("attempts", "1000"));
+	ASSERT_EQ(0, setting_param("vma_locks", "N"));
+	ASSERT_EQ(0, setting_param("attempts", "1000"));
 	ASSERT_EQ(0, victim_start(&self->victim));
 	before = probe_free_kb();
 	EXPECT_EQ(-1, scene_kill(&self->scene, self->victim.mb, 1000));
 	EXPECT_EQ(used, probe_vmstat("oom_reaper_vma_locks"));
 	/* It is still trying */
-	EXPECT_EQ(0, probe_param_write("vma_locks", "Y"));
+	EXPECT_EQ(0, setting_param("vma_locks", "Y"));
 	back = victim_memory_back(before, self->victim.mb, 1000);
 	scene_print("back %d ms after vma_locks was set", back);
 	EXPECT_LE(0, back);
@@ -324,28 +318,22 @@ TEST_F(effect, vma_locks)
 			       used + 1, 1000));
 }
 
-/* Calls @see for every reaper thread. Returns: how many there are */
-static int each_reaper(void (*see)(int pid, void *arg), void *arg)
+/* The reaper thread of that number. Return: -1 if there is none */
+static pid_t reaper(int id)
 {
-	DIR *proc = opendir("/proc");
-	struct dirent *entry;
-	int count = 0;
+	char comm[32];
 
-	while (proc && (entry = readdir(proc))) {
-		char path[300], comm[64];
+	snprintf(comm, sizeof(comm), id ? "oom_reaper/%d" : "oom_reaper", id);
+	return probe_task(comm);
+}
 
-		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
-		if (!atoi(entry->d_name) ||
-		    probe_read(path, comm, sizeof(comm)) <= 0 ||
-		    strncmp(comm, "oom_reaper", strlen("oom_reaper")))
-			continue;
-		if (see)
-			see(atoi(entry->d_name), arg);
-		count++;
-	}
-	if (proc)
-		closedir(proc);
-	return count;
+static int reapers(void)
+{
+	int nr = 0;
+
+	while (reaper(nr) > 0)
+		nr++;
+	return nr;
 }
 
 /* Only the command line sets it */
@@ -355,29 +343,28 @@ TEST_F(effect, threads)
 	int err = probe_param_write("threads", "2");
 
 	scene_print("threads = %ld: %d are there; a write: %d", threads,
-		    each_reaper(NULL, NULL), err);
-	EXPECT_EQ(threads, each_reaper(NULL, NULL));
+		    reapers(), err);
+	EXPECT_EQ(threads, reapers());
 	EXPECT_NE(0, err);
 	EXPECT_EQ(threads, probe_param("threads"));
 	ASSERT_EQ(0, victim_start(&self->victim));
 	EXPECT_LE(0, scene_kill(&self->scene, self->victim.mb, 1000));
 }
 
-struct seen {
-	int policy;
-	int priority;
-	int wrong;
-};
-
-static void see_priority(int pid, void *arg)
+/* Return: how many threads have another priority */
+static int wrong_priority(int priority)
 {
-	struct seen *want = arg;
-	struct sched_param param = { 0 };
+	int id, wrong = 0;
 
-	sched_getparam(pid, &param);
-	if (sched_getscheduler(pid) != want->policy ||
-	    param.sched_priority != want->priority)
-		want->wrong++;
+	for (id = 0; id < reapers(); id++) {
+		struct sched_param param = { 0 };
+
+		sched_getparam(reaper(id), &param);
+		wrong += param.sched_priority != priority ||
+			 sched_getscheduler(reaper(id)) !=
+			 (priority ? SCHED_FIFO : SCHED_OTHER);
+	}
+	return wrong;
 }
 
 TEST_F(effect, priority)
@@ -387,19 +374,16 @@ TEST_F(effect, priority)
 	size_t i;
 
 	for (i = 0; i < sizeof(priority) / sizeof(*priority); i++) {
-		struct seen want = {
-			.policy = priority[i] ? SCHED_FIFO : SCHED_OTHER,
-			.priority = priority[i],
-		};
+		int wrong;
 
 		snprintf(text, sizeof(text), "%d", priority[i]);
-		EXPECT_EQ(0, probe_param_write("priority", text));
-		each_reaper(see_priority, &want);
+		EXPECT_EQ(0, setting_param("priority", text));
+		wrong = wrong_priority(priority[i]);
 		scene_print("priority = %s: %d threads have another", text,
-			    want.wrong);
-		EXPECT_EQ(0, want.wrong);
+			    wrong);
+		EXPECT_EQ(0, wrong);
 	}
-	EXPECT_EQ(0, probe_param_write("priority", "0"));
+	EXPECT_EQ(0, setting_param("priority", "0"));
 	ASSERT_EQ(0, victim_start(&self->victim));
 	EXPECT_LE(0, scene_kill(&self->scene, self->victim.mb, 1000));
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -13,9 +14,9 @@
 #include <unistd.h>
 
 #include "probe.h"
+#include "setting.h"
 
 #define TRACEFS		"/sys/kernel/tracing"
-#define PARAMETERS	"/sys/module/oom_reaper/parameters"
 
 long long probe_now_ns(void)
 {
@@ -46,47 +47,14 @@ int probe_limit(int ms)
 	return slow > 1 ? ms * slow : ms;
 }
 
-static struct {
-	const char *path;
-	const char *value;
-	char before[64];
-} machine[] = {
-	/* MemFree does not count what is in per-CPU lists: keep them short */
-	{ "/proc/sys/vm/percpu_pagelist_high_fraction", "1000000", "" },
-	/* "never" on machines of up to 512 MB, else "always" as a rule */
-	{ "/sys/kernel/mm/transparent_hugepage/enabled", "madvise", "" },
-};
-
-#define NR_SETTINGS	(sizeof(machine) / sizeof(*machine))
-
-static void restore_machine(void)
-{
-	size_t i;
-
-	for (i = 0; i < NR_SETTINGS; i++)
-		if (*machine[i].before)
-			probe_write(machine[i].path, machine[i].before);
-}
-
 static void prepare_machine(void)
 {
-	size_t i;
-
-	for (i = 0; i < NR_SETTINGS; i++) {
-		char *before = machine[i].before, *chosen;
-
-		if (probe_read(machine[i].path, before,
-			       sizeof(machine[i].before)) <= 0)
-			continue;
-		/* "always madvise [never]": what is in effect is in brackets */
-		chosen = strchr(before, '[');
-		if (chosen) {
-			chosen[strcspn(chosen, "]")] = '\0';
-			memmove(before, chosen + 1, strlen(chosen + 1) + 1);
-		}
-		probe_write(machine[i].path, machine[i].value);
-	}
-	atexit(restore_machine);
+	/* MemFree does not count what is in per-CPU lists: keep them short */
+	setting_change("/proc/sys/vm/percpu_pagelist_high_fraction", "1000000");
+	/* "never" on machines of up to 512 MB, else "always" as a rule */
+	setting_change("/sys/kernel/mm/transparent_hugepage/enabled",
+		       "madvise");
+	setting_keep();
 }
 
 bool probe_slow(void)
@@ -218,7 +186,7 @@ long probe_param(const char *name)
 {
 	char path[128], buf[32];
 
-	snprintf(path, sizeof(path), PARAMETERS "/%s", name);
+	snprintf(path, sizeof(path), PROBE_PARAMETERS "/%s", name);
 	if (probe_read(path, buf, sizeof(buf)) <= 0)
 		return -1;
 	if (*buf == 'Y' || *buf == 'N')
@@ -230,38 +198,48 @@ int probe_param_write(const char *name, const char *value)
 {
 	char path[128];
 
-	snprintf(path, sizeof(path), PARAMETERS "/%s", name);
+	snprintf(path, sizeof(path), PROBE_PARAMETERS "/%s", name);
 	return probe_write(path, value);
 }
 
-static const char * const param_names[] = {
-	"enabled", "attempts", "interval_ms", "delay_ms", "futex_grace_ms",
-	"vma_locks", "priority", "victim_timeout_ms",
-};
-
-#define NR_PARAMS	(sizeof(param_names) / sizeof(*param_names))
-
-void probe_params_save(struct probe_params *params)
+long probe_status_any(int pid, const char *name)
 {
-	char path[128];
-	size_t i;
+	char path[64];
+	struct dirent *entry;
+	long value = -1;
+	DIR *dir;
 
-	memset(params, 0, sizeof(*params));
-	for (i = 0; i < NR_PARAMS; i++) {
-		snprintf(path, sizeof(path), PARAMETERS "/%s", param_names[i]);
-		if (probe_read(path, params->value[i],
-			       sizeof(params->value[i])) < 0)
-			*params->value[i] = '\0';
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	if (!dir)
+		return -1;
+	while (value < 0 && (entry = readdir(dir))) {
+		if (atoi(entry->d_name))
+			value = probe_status(atoi(entry->d_name), name);
 	}
+	closedir(dir);
+	return value;
 }
 
-void probe_params_restore(const struct probe_params *params)
+pid_t probe_task(const char *comm)
 {
-	size_t i;
+	char path[300], is[32];
+	struct dirent *entry;
+	DIR *dir = opendir("/proc");
+	pid_t pid = -1;
 
-	for (i = 0; i < NR_PARAMS; i++)
-		if (*params->value[i])
-			probe_param_write(param_names[i], params->value[i]);
+	while (dir && pid < 0 && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		if (!atoi(entry->d_name) ||
+		    probe_read(path, is, sizeof(is)) <= 0)
+			continue;
+		is[strcspn(is, "\n")] = '\0';
+		if (!strcmp(is, comm))
+			pid = atoi(entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	return pid;
 }
 
 int probe_log_open(struct probe_text *text)
@@ -398,6 +376,16 @@ const char *probe_find(struct probe_text *text, int ms, const char *fmt, ...)
 		at--;
 	snprintf(line, sizeof(line), "%.*s", (int)strcspn(at, "\n"), at);
 	return line;
+}
+
+long long probe_log_us(const char *line)
+{
+	long long us;
+
+	/* "priority,number,microseconds,..." */
+	if (!line || sscanf(line, "%*d,%*d,%lld", &us) != 1)
+		return -1;
+	return us;
 }
 
 const char *probe_complaint(struct probe_text *log)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <linux/types.h>
 #include <sys/syscall.h>
+#include <sys/types.h>
 
 #include "../kselftest.h"	/* __printf() */
 
@@ -22,6 +23,8 @@
 #endif
 
 #define PROBE_MB	0x100000UL
+
+#define PROBE_PARAMETERS	"/sys/module/oom_reaper/parameters"
 
 /* CLOCK_MONOTONIC */
 long long probe_now_ns(void);
@@ -74,18 +77,19 @@ int probe_byte(int pid, const void *addr);
 /* The figure after @name in /proc/@pid/status, -1 if there is none */
 long probe_status(int pid, const char *name);
 
+/*
+ * The same of the process, or of any of its threads: the first one may be gone
+ * before the others, and it then says nothing
+ */
+long probe_status_any(int pid, const char *name);
+
+/* The task of that name, a kernel thread for instance. Return: -1 if not there */
+pid_t probe_task(const char *comm);
+
 /* The reaper's parameters; booleans are 0 and 1. Return: -1 if not there */
 long probe_param(const char *name);
-/* Return: 0 or -errno */
+/* For good: see setting_param(). Return: 0 or -errno */
 int probe_param_write(const char *name, const char *value);
-
-/* All parameters, to be put back when a test ends */
-struct probe_params {
-	char value[16][32];
-};
-
-void probe_params_save(struct probe_params *params);
-void probe_params_restore(const struct probe_params *params);
 
 /* Write @text to the file @path. Return: 0 or -errno */
 int probe_write(const char *path, const char *text);
@@ -114,6 +118,9 @@ int probe_count(struct probe_text *text, const char *fmt, ...);
 /* Wait for a line with the formatted string: returns the line, or NULL */
 __printf(3, 4)
 const char *probe_find(struct probe_text *text, int ms, const char *fmt, ...);
+
+/* When a line of the kernel log was written, in microseconds. NULL: -1 */
+long long probe_log_us(const char *line);
 
 /*
  * What the kernel has to complain of in its log: a warning, a bug, a report of

@@ -22,9 +22,9 @@
 #include <sys/wait.h>
 
 #include "../kselftest_harness.h"
-#include "uffd.h"
 #include "scene.h"
 #include "starve.h"
+#include "uffd.h"
 
 #define AREA		0x1000000000UL	/* below the rest of its memory */
 #define AREA_MB		32
@@ -329,23 +329,10 @@ TEST_F_TIMEOUT(race, guard_moving, 600)
 #define THP		"/sys/kernel/mm/transparent_hugepage/"
 #define KHUGEPAGED	THP "khugepaged/"
 
-/* What a test makes khugepaged do */
-static const struct setting {
-	const char *path;
-	const char *value;
-} busy_khugepaged[] = {
-	{ KHUGEPAGED "scan_sleep_millisecs", "0" },
-	{ KHUGEPAGED "alloc_sleep_millisecs", "0" },
-	{ KHUGEPAGED "pages_to_scan", "8192" },
-};
-
-#define NR_SETTINGS	(sizeof(busy_khugepaged) / sizeof(*busy_khugepaged))
-
 FIXTURE(lock)
 {
 	struct scene scene;
 	struct victim victim;
-	char before[NR_SETTINGS][64];	/* empty: not changed */
 	char mount[64];
 	pid_t monitor;
 };
@@ -363,8 +350,6 @@ FIXTURE_SETUP(lock)
 
 FIXTURE_TEARDOWN(lock)
 {
-	size_t i;
-
 	if (self->monitor > 0) {
 		kill(self->monitor, SIGKILL);
 		waitpid(self->monitor, NULL, 0);
@@ -373,9 +358,6 @@ FIXTURE_TEARDOWN(lock)
 		hold_release_all(&self->scene.hold);
 		victim_stop(&self->victim);
 	}
-	for (i = 0; i < NR_SETTINGS; i++)
-		if (*self->before[i])
-			probe_write(busy_khugepaged[i].path, self->before[i]);
 	if (*self->mount) {
 		umount2(self->mount, MNT_DETACH);
 		rmdir(self->mount);
@@ -383,22 +365,24 @@ FIXTURE_TEARDOWN(lock)
 	scene_stop(&self->scene);
 }
 
-/* mmap_lock is given back while the reaper works under the VMAs' locks */
-TEST_F_TIMEOUT(lock, guard_released_half_way, 300)
+/*
+ * mmap_lock is given back while the reaper works: under the VMAs' locks if it was
+ * held for write, with the same lock if for read.
+ */
+static void release_half_way(struct __test_metadata *_metadata,
+			     struct scene *scene, struct victim *victim)
 {
-	struct victim *victim = &self->victim;
 	int i, left = 0, killed = 0, given_up = 0, n = 2 * runs();
 
-	victim->stuck = VICTIM_MMAP_WRITE;
 	for (i = 0; i < n; i++) {
 		victim->file = i;
 		ASSERT_EQ(0, victim_start(victim));
 		EXPECT_EQ(0, victim_sysrq());
 		usleep(rand() % 40000);
-		hold_release(&self->scene.hold, i);
+		hold_release(&scene->hold, i);
 		left += !victim_gone(victim, 5000);
 		killed += victim_killed(victim);
-		given_up += victim_given_up(&self->scene.log, victim->pid);
+		given_up += victim_given_up(&scene->log, victim->pid);
 		victim_stop(victim);
 	}
 	scene_print("%d killed, %d did not end within 5 s, %d given up",
@@ -406,7 +390,65 @@ TEST_F_TIMEOUT(lock, guard_released_half_way, 300)
 	EXPECT_EQ(n, killed);
 	EXPECT_EQ(0, left);
 	EXPECT_EQ(0, given_up);
-	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
+	EXPECT_TRUE(bystander_intact(&scene->bystander));
+}
+
+TEST_F_TIMEOUT(lock, guard_released_half_way, 300)
+{
+	self->victim.stuck = VICTIM_MMAP_WRITE;
+	release_half_way(_metadata, &self->scene, &self->victim);
+}
+
+TEST_F_TIMEOUT(lock, guard_read_released_half_way, 300)
+{
+	self->victim.stuck = VICTIM_MMAP_READ;
+	release_half_way(_metadata, &self->scene, &self->victim);
+}
+
+/*
+ * Victims of all sorts that are let go while they are being reaped, and some
+ * that never were stuck.
+ */
+TEST_F_TIMEOUT(lock, guard_dying, 600)
+{
+	static const enum victim_stuck kind[] = {
+		VICTIM_READ, VICTIM_MMAP_WRITE, VICTIM_MMAP_READ,
+		VICTIM_EXITING, VICTIM_AIO, VICTIM_FREE,
+	};
+	long rounds = probe_env("OOM_REAPER_ROUNDS", 60);
+	long counter = probe_vmstat("oom_reaper_reaped");
+	long i, reaped = 0, lost = 0, before, after;
+	struct victim *victim = &self->victim;
+	struct scene *scene = &self->scene;
+
+	if (rounds >= HOLD_FILES)
+		rounds = HOLD_FILES - 1;
+	srandom(probe_env("OOM_REAPER_SEED", 1));
+	victim->mb = 8;
+	before = probe_free_kb();
+	for (i = 0; i < rounds; i++) {
+		victim->threads = random() % 8;
+		victim->huge = random() % 2;
+		victim->stuck = kind[random() % ARRAY_SIZE(kind)];
+		victim->file = i;
+		ASSERT_EQ(0, victim_start(victim));
+		EXPECT_EQ(0, victim_sysrq());
+		usleep(random() % 6000);
+		hold_release(&scene->hold, i);
+		lost += !victim_gone(victim, 5000);
+		reaped += victim_reaped(&scene->log, victim->pid, 0);
+		victim_stop(victim);
+	}
+	after = probe_free_kb();
+	counter = probe_vmstat("oom_reaper_reaped") - counter;
+	scene_print("%ld killed, %ld reaped before they had exited (counted: %ld), %ld did not go",
+		    rounds, reaped, counter, lost);
+	scene_print("%ld kB free before, %ld kB after", before, after);
+	EXPECT_EQ(0, lost);
+	EXPECT_LT(before - 8 * 1024, after);
+	EXPECT_TRUE(bystander_intact(&scene->bystander));
+	EXPECT_EQ(0, probe_count(&scene->log, "unable to reap"));
+	EXPECT_TRUE(scene_quiet(scene));
 }
 
 #define FILES_MB	4
@@ -453,8 +495,7 @@ TEST_F_TIMEOUT(lock, guard_files_closed, 300)
 		victim->file = i;
 		EXPECT_EQ(0, victim_start(victim));
 		EXPECT_EQ(0, victim_sysrq());
-		EXPECT_NE(NULL, probe_find(&self->scene.log, 5000,
-					   "Killed process %d (", victim->pid));
+		EXPECT_TRUE(victim_picked(&self->scene.log, victim->pid, 5000));
 		/* Anywhere in the time that reaping takes */
 		usleep(rand() % 40000);
 		hold_release(&self->scene.hold, i);
@@ -553,8 +594,7 @@ TEST_F_TIMEOUT(lock, guard_filled_again, 120)
 	EXPECT_FALSE(victim_gone(victim, 0));
 	/* And the next one is not kept waiting */
 	EXPECT_EQ(0, victim_sysrq());
-	next = probe_find(log, 2000, "Killed process %d (",
-			  self->scene.bystander.process.pid);
+	next = victim_picked(log, self->scene.bystander.process.pid, 2000);
 	EXPECT_TRUE(next);
 	kill(self->monitor, SIGKILL);
 	waitpid(self->monitor, NULL, 0);
@@ -564,29 +604,6 @@ TEST_F_TIMEOUT(lock, guard_filled_again, 120)
 	EXPECT_TRUE(victim_gone(victim, 10000));
 	munmap(refill.area, REFILL_MB * PROBE_MB);
 	munmap(refill.locked, PROBE_MB);
-}
-
-/* The same for read, when reaping is under way with the same lock */
-TEST_F_TIMEOUT(lock, guard_read_released_half_way, 300)
-{
-	struct victim *victim = &self->victim;
-	int i, left = 0, killed = 0, n = 2 * runs();
-
-	victim->stuck = VICTIM_MMAP_READ;
-	for (i = 0; i < n; i++) {
-		victim->file = i;
-		ASSERT_EQ(0, victim_start(victim));
-		EXPECT_EQ(0, victim_sysrq());
-		usleep(rand() % 40000);
-		hold_release(&self->scene.hold, i);
-		left += !victim_gone(victim, 5000);
-		killed += victim_killed(victim);
-		victim_stop(victim);
-	}
-	scene_print("%d killed, %d did not end within 5 s", killed, left);
-	EXPECT_EQ(n, killed);
-	EXPECT_EQ(0, left);
-	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
 }
 
 /* khugepaged is making huge pages of the victim's memory */
@@ -603,18 +620,13 @@ TEST_F_TIMEOUT(lock, khugepaged, 300)
 	int i, left = 0, late = 0, n = runs();
 	char enabled[64];
 	long collapsed;
-	size_t j;
 
 	if (probe_read(THP "enabled", enabled, sizeof(enabled)) <= 0 ||
 	    strstr(enabled, "[never]"))
 		SKIP(return, "no transparent huge pages");
-	for (j = 0; j < NR_SETTINGS; j++) {
-		const struct setting *setting = &busy_khugepaged[j];
-
-		ASSERT_LT(0, probe_read(setting->path, self->before[j],
-					sizeof(self->before[j])));
-		ASSERT_EQ(0, probe_write(setting->path, setting->value));
-	}
+	ASSERT_EQ(0, setting_change(KHUGEPAGED "scan_sleep_millisecs", "0"));
+	ASSERT_EQ(0, setting_change(KHUGEPAGED "alloc_sleep_millisecs", "0"));
+	ASSERT_EQ(0, setting_change(KHUGEPAGED "pages_to_scan", "8192"));
 	collapsed = probe_vmstat("thp_collapse_alloc");
 	victim->stuck = VICTIM_READ;
 	victim->body = invite_khugepaged;

@@ -16,7 +16,6 @@
 #include <linux/mempolicy.h>
 #include <linux/userfaultfd.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -29,14 +28,13 @@
 
 #include "../kselftest_harness.h"
 #include "cgroup.h"
+#include "locks.h"
 #include "scene.h"
 #include "swap.h"
+#include "uffd.h"
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE	25
-#endif
-#ifndef SYS_pidfd_getfd
-#define SYS_pidfd_getfd	438
 #endif
 #ifndef SYS_process_madvise
 #define SYS_process_madvise	440
@@ -74,7 +72,6 @@ struct refill {
 	int uffd;		/* the test's */
 	int fd;			/* of the file that is mapped, -1: anonymous */
 	struct swap swap;
-	struct cgroup top;
 	struct cgroup cgroup;
 };
 
@@ -120,20 +117,20 @@ static int map_file(struct refill *refill, int flags)
 	return refill->mem ? 0 : -errno;
 }
 
-FIXTURE_SETUP(refill)
+/* Return: 0 or -errno, -ENODEV without FUSE */
+static int refill_start(struct refill *refill)
 {
-	struct refill *refill = &self->refill;
 	int err = scene_start(&refill->scene);
 
 	refill->fd = -1;
 	refill->uffd = -1;
 	refill->swap.number = -1;
-	if (err == -ENODEV)
-		SKIP(return, "no FUSE");
-	ASSERT_EQ(0, err);
+	if (err)
+		return err;
 	refill->lock = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, (void *)refill->lock);
+	if (refill->lock == MAP_FAILED)
+		return -errno;
 	refill->victim = (struct victim){
 		.mb = 16,
 		.stuck = VICTIM_WRITE,
@@ -141,14 +138,12 @@ FIXTURE_SETUP(refill)
 		.next_len = PAGE,
 		.arg = refill,
 	};
+	return 0;
 }
 
-FIXTURE_TEARDOWN(refill)
+static void refill_stop(struct refill *refill)
 {
-	struct refill *refill = &self->refill;
-
-	if (refill->scene.hold.server)
-		hold_release_all(&refill->scene.hold);
+	hold_release_all(&refill->scene.hold);
 	victim_stop(&refill->victim);
 	if (refill->uffd >= 0)
 		close(refill->uffd);
@@ -156,8 +151,21 @@ FIXTURE_TEARDOWN(refill)
 		close(refill->fd);
 	swap_stop(&refill->swap);
 	cgroup_remove(&refill->cgroup);
-	cgroup_remove(&refill->top);
 	scene_stop(&refill->scene);
+}
+
+FIXTURE_SETUP(refill)
+{
+	int err = refill_start(&self->refill);
+
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+}
+
+FIXTURE_TEARDOWN(refill)
+{
+	refill_stop(&self->refill);
 }
 
 /* The list begins in the middle of the memory, what is on it is shared */
@@ -165,15 +173,10 @@ static int hold_lock(struct refill *refill)
 {
 	struct robust_list_head *head = (void *)(refill->mem + KEPT);
 	struct lock *lock = refill->lock;
+	int err = locks_register_one(head, &lock->node, &lock->word);
 
-	lock->word = syscall(SYS_gettid);
-	lock->node.next = &head->list;
-	head->list.next = &lock->node;
-	head->list_op_pending = NULL;
-	head->futex_offset = offsetof(struct lock, word) -
-			     offsetof(struct lock, node);
-	if (syscall(SYS_set_robust_list, head, sizeof(*head)))
-		return -errno;
+	if (err)
+		return err;
 	return !refill->swapped || swap_out(head) ? 0 : -EAGAIN;
 }
 
@@ -222,17 +225,13 @@ static int fill_memory(struct victim *victim)
 static void start(struct __test_metadata *_metadata, struct refill *refill)
 {
 	struct victim *victim = &refill->victim;
-	int pidfd;
 
 	victim->body = fill_memory;
 	ASSERT_EQ(0, victim_start(victim));
 	EXPECT_EQ(OWN, probe_byte(victim->pid, refill->mem));
 	if (!refill->uffd_mode)
 		return;
-	pidfd = syscall(SYS_pidfd_open, victim->pid, 0);
-	refill->uffd = syscall(SYS_pidfd_getfd, pidfd,
-			       victim->shared->flag[UFFD], 0);
-	close(pidfd);
+	refill->uffd = uffd_take(victim->pid, victim->shared->flag[UFFD]);
 	ASSERT_LE(0, refill->uffd);
 }
 
@@ -286,12 +285,9 @@ static long foreign_pages(struct __test_metadata *_metadata,
 static int let_go(struct __test_metadata *_metadata, struct refill *refill)
 {
 	struct scene *scene = &refill->scene;
-	const char *complaint;
 	int byte;
 
-	hold_release_all(&scene->hold);
-	EXPECT_TRUE(victim_gone(&refill->victim, 5000));
-	EXPECT_TRUE(victim_killed(&refill->victim));
+	EXPECT_TRUE(scene_let_go(scene, &refill->victim));
 	/* The part before it got through */
 	EXPECT_EQ(0, hold_written(&scene->hold, refill->victim.file, FIRST - 1));
 	byte = hold_written(&scene->hold, refill->victim.file, FIRST);
@@ -299,10 +295,6 @@ static int let_go(struct __test_metadata *_metadata, struct refill *refill)
 		scene_print("the write() ended there");
 	else
 		scene_print("the write() put %#x into the file", byte);
-	probe_sleep_ms(100);
-	complaint = probe_complaint(&scene->log);
-	EXPECT_EQ(NULL, complaint)
-		TH_LOG("the kernel complains: %s", complaint);
 	return byte;
 }
 
@@ -335,19 +327,23 @@ static long collapse(struct refill *refill)
 
 /* Faults */
 
+static void write_goes_on(struct __test_metadata *_metadata,
+			  struct refill *refill)
+{
+	ASSERT_EQ(0, map_anon(refill));
+	reap(_metadata, refill);
+	nothing_foreign(_metadata, refill);
+}
+
 TEST_F(refill, guard_anonymous)
 {
-	ASSERT_EQ(0, map_anon(&self->refill));
-	reap(_metadata, &self->refill);
-	nothing_foreign(_metadata, &self->refill);
+	write_goes_on(_metadata, &self->refill);
 }
 
 TEST_F(refill, guard_huge_page)
 {
 	self->refill.advice = MADV_HUGEPAGE;
-	ASSERT_EQ(0, map_anon(&self->refill));
-	reap(_metadata, &self->refill);
-	nothing_foreign(_metadata, &self->refill);
+	write_goes_on(_metadata, &self->refill);
 }
 
 /* Fault-around: stock maps the neighbours of a page without a look */
@@ -371,7 +367,7 @@ TEST_F(refill, guard_shared_file)
 
 TEST_F(refill, guard_hugetlb)
 {
-	if (scene_set(&self->refill.scene, "/proc/sys/vm/nr_hugepages", "2"))
+	if (setting_change("/proc/sys/vm/nr_hugepages", "2"))
 		SKIP(return, "no hugetlb");
 	if (probe_meminfo_kb("HugePages_Free") < 1)
 		SKIP(return, "no huge page is free");
@@ -424,19 +420,18 @@ static long khugepaged_scans(void)
 TEST_F(refill, khugepaged)
 {
 	struct refill *refill = &self->refill;
-	struct scene *scene = &refill->scene;
 	char *other;
 	long scans;
 
-	if (scene_set(scene, THP "/khugepaged/scan_sleep_millisecs", "0") ||
-	    scene_set(scene, THP "/khugepaged/pages_to_scan", "100000"))
+	if (setting_change(THP "/khugepaged/scan_sleep_millisecs", "0") ||
+	    setting_change(THP "/khugepaged/pages_to_scan", "100000"))
 		SKIP(return, "no transparent huge pages");
 	/* Known to khugepaged, as is whoever it forks, but not to be scanned yet */
 	other = map_aligned(MAP_PRIVATE | MAP_ANONYMOUS, -1);
 	ASSERT_NE(NULL, other);
 	memset(other, OWN, PAGE);
 	ASSERT_EQ(0, madvise(other, SIZE, MADV_HUGEPAGE));
-	ASSERT_EQ(0, scene_set(scene, THP "/enabled", "never"));
+	ASSERT_EQ(0, setting_change(THP "/enabled", "never"));
 	refill->late_advice = MADV_HUGEPAGE;
 	refill->keep = true;
 	ASSERT_EQ(0, map_anon(refill));
@@ -495,84 +490,78 @@ static long uffd_continue(struct refill *refill, size_t at)
 	return ioctl(refill->uffd, UFFDIO_CONTINUE, &cont);
 }
 
-/* Answer for all pages: the process counts as gone */
-static void answer(struct __test_metadata *_metadata, struct refill *refill,
-		   const char *name, long (*one)(struct refill *, size_t))
+FIXTURE(uffd)
 {
+	struct refill refill;
+};
+
+FIXTURE_VARIANT(uffd)
+{
+	const char *name;
+	unsigned long mode;
+	bool file;		/* a private mapping of one */
+	long (*answer)(struct refill *refill, size_t at);
+};
+
+FIXTURE_VARIANT_ADD(uffd, copy) {
+	.name = "UFFDIO_COPY", .answer = uffd_copy,
+	.mode = UFFDIO_REGISTER_MODE_MISSING,
+};
+
+FIXTURE_VARIANT_ADD(uffd, copy_file) {
+	.name = "UFFDIO_COPY", .answer = uffd_copy,
+	.mode = UFFDIO_REGISTER_MODE_MISSING, .file = true,
+};
+
+FIXTURE_VARIANT_ADD(uffd, zeropage) {
+	.name = "UFFDIO_ZEROPAGE", .answer = uffd_zeropage,
+	.mode = UFFDIO_REGISTER_MODE_MISSING,
+};
+
+FIXTURE_VARIANT_ADD(uffd, continue) {
+	.name = "UFFDIO_CONTINUE", .answer = uffd_continue,
+	.mode = UFFDIO_REGISTER_MODE_MINOR, .file = true,
+};
+
+FIXTURE_SETUP(uffd)
+{
+	int err;
+
+	if (!uffd_possible())
+		SKIP(return, "no userfaultfd");
+	err = refill_start(&self->refill);
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+	self->refill.uffd_mode = variant->mode;
+}
+
+FIXTURE_TEARDOWN(uffd)
+{
+	refill_stop(&self->refill);
+}
+
+/* Answer for all pages: the process counts as gone */
+TEST_F(uffd, uffd_answer)
+{
+	struct refill *refill = &self->refill;
 	long filled = 0;
 	int err = 0;
 	size_t at;
 
+	ASSERT_EQ(0, variant->file ? map_file(refill, MAP_PRIVATE) :
+				     map_anon(refill));
+	reap(_metadata, refill);
 	for (at = 0; at < SIZE; at += PAGE) {
-		if (!one(refill, at))
+		if (!variant->answer(refill, at))
 			filled++;
 		else
 			err = errno;
 	}
-	scene_print("%s filled %ld pages, last error: %s", name, filled,
-		    strerror(err));
+	scene_print("%s filled %ld pages, last error: %s", variant->name,
+		    filled, strerror(err));
 	EXPECT_EQ(0, filled);
 	EXPECT_EQ(ESRCH, err);
-}
-
-static bool no_userfaultfd(void)
-{
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-
-	if (fd >= 0)
-		close(fd);
-	return fd < 0;
-}
-
-TEST_F(refill, uffd_copy)
-{
-	struct refill *refill = &self->refill;
-
-	if (no_userfaultfd())
-		SKIP(return, "no userfaultfd");
-	refill->uffd_mode = UFFDIO_REGISTER_MODE_MISSING;
-	ASSERT_EQ(0, map_anon(refill));
-	reap(_metadata, refill);
-	answer(_metadata, refill, "UFFDIO_COPY", uffd_copy);
-	nothing_foreign(_metadata, refill);
-}
-
-TEST_F(refill, uffd_copy_file)
-{
-	struct refill *refill = &self->refill;
-
-	if (no_userfaultfd())
-		SKIP(return, "no userfaultfd");
-	refill->uffd_mode = UFFDIO_REGISTER_MODE_MISSING;
-	ASSERT_EQ(0, map_file(refill, MAP_PRIVATE));
-	reap(_metadata, refill);
-	answer(_metadata, refill, "UFFDIO_COPY", uffd_copy);
-	nothing_foreign(_metadata, refill);
-}
-
-TEST_F(refill, uffd_zeropage)
-{
-	struct refill *refill = &self->refill;
-
-	if (no_userfaultfd())
-		SKIP(return, "no userfaultfd");
-	refill->uffd_mode = UFFDIO_REGISTER_MODE_MISSING;
-	ASSERT_EQ(0, map_anon(refill));
-	reap(_metadata, refill);
-	answer(_metadata, refill, "UFFDIO_ZEROPAGE", uffd_zeropage);
-	nothing_foreign(_metadata, refill);
-}
-
-TEST_F(refill, uffd_continue)
-{
-	struct refill *refill = &self->refill;
-
-	if (no_userfaultfd())
-		SKIP(return, "no userfaultfd");
-	refill->uffd_mode = UFFDIO_REGISTER_MODE_MINOR;
-	ASSERT_EQ(0, map_file(refill, MAP_PRIVATE));
-	reap(_metadata, refill);
-	answer(_metadata, refill, "UFFDIO_CONTINUE", uffd_continue);
 	nothing_foreign(_metadata, refill);
 }
 
@@ -584,7 +573,7 @@ TEST_F(refill, uffd_waiter)
 	bool ended;
 	pid_t pid;
 
-	if (no_userfaultfd())
+	if (!uffd_possible())
 		SKIP(return, "no userfaultfd");
 	refill->uffd_mode = UFFDIO_REGISTER_MODE_MISSING;
 	refill->hole = true;
@@ -614,7 +603,7 @@ TEST_F(refill, guard_uffd_shared)
 {
 	struct refill *refill = &self->refill;
 
-	if (no_userfaultfd())
+	if (!uffd_possible())
 		SKIP(return, "no userfaultfd");
 	refill->uffd_mode = UFFDIO_REGISTER_MODE_MISSING;
 	ASSERT_EQ(0, map_file(refill, MAP_SHARED));
@@ -692,12 +681,11 @@ static long ksm_scans(void)
 TEST_F(refill, guard_ksm)
 {
 	struct refill *refill = &self->refill;
-	struct scene *scene = &refill->scene;
 	char *alike;
 	long scans;
 
-	if (scene_set(scene, KSM "/pages_to_scan", "20000") ||
-	    scene_set(scene, KSM "/sleep_millisecs", "10"))
+	if (setting_change(KSM "/pages_to_scan", "20000") ||
+	    setting_change(KSM "/sleep_millisecs", "10"))
 		SKIP(return, "no KSM");
 	refill->advice = MADV_MERGEABLE;
 	refill->keep = true;
@@ -706,7 +694,7 @@ TEST_F(refill, guard_ksm)
 	ASSERT_NE(NULL, alike);
 	memset(alike, OWN, SIZE);
 	ASSERT_EQ(0, madvise(alike, SIZE, MADV_MERGEABLE));
-	ASSERT_EQ(0, scene_set(scene, KSM "/run", "1"));
+	ASSERT_EQ(0, setting_change(KSM "/run", "1"));
 	probe_wait(ksm_scans() >= 3, 20000);
 	reap(_metadata, refill);
 	scans = ksm_scans();
@@ -808,9 +796,8 @@ TEST_F(refill, reclaim)
 	ASSERT_EQ(0, err);
 	if (!keeps(refill))
 		SKIP(return, "this kernel keeps no page");
-	if (cgroup_make(&refill->top, "+memory"))
-		SKIP(return, "no memory controller of cgroup v2");
-	ASSERT_EQ(0, cgroup_make_child(&refill->cgroup, &refill->top, 0));
+	if (cgroup_make(&refill->cgroup, "+memory"))
+		SKIP(return, CGROUP_NO_MEMORY);
 	refill->victim.cgroup = refill->cgroup.procs;
 	ASSERT_EQ(0, map_anon(refill));
 	reap(_metadata, refill);

@@ -10,6 +10,8 @@ int scene_start(struct scene *scene)
 {
 	int err;
 
+	/* Of a test that has not come to its end */
+	setting_restore();
 	memset(scene, 0, sizeof(*scene));
 	scene->log.fd = -1;
 	err = hold_start(&scene->hold);
@@ -22,44 +24,9 @@ int scene_start(struct scene *scene)
 	return err;
 }
 
-/* Of several words the one in brackets is the setting: "always [madvise]" */
-static char *setting_before(char *before)
-{
-	char *from = strchr(before, '[');
-
-	if (!from)
-		return before;
-	from[strcspn(from, "]")] = '\0';
-	return from + 1;
-}
-
-int scene_set(struct scene *scene, const char *path, const char *value)
-{
-	int i = scene->nr_settings;
-	int err;
-
-	if (i == SCENE_SETTINGS)
-		return -ENOSPC;
-	snprintf(scene->setting[i].path, sizeof(scene->setting[i].path), "%s",
-		 path);
-	err = probe_read(path, scene->setting[i].before,
-			 sizeof(scene->setting[i].before));
-	if (err < 0)
-		return err;
-	err = probe_write(path, value);
-	if (!err)
-		scene->nr_settings++;
-	return err;
-}
-
 void scene_stop(struct scene *scene)
 {
-	while (scene->nr_settings) {
-		int i = --scene->nr_settings;
-
-		probe_write(scene->setting[i].path,
-			    setting_before(scene->setting[i].before));
-	}
+	setting_restore();
 	hold_stop(&scene->hold);
 	probe_text_close(&scene->log);
 	bystander_stop(&scene->bystander);
@@ -83,6 +50,49 @@ int scene_kill(struct scene *scene, size_t mb, int ms)
 	/* Per-CPU lists and the like come to rest */
 	probe_sleep_ms(100);
 	return scene_kill_since(scene, probe_free_kb(), mb, ms);
+}
+
+bool scene_reap(struct scene *scene, struct victim *victim, size_t mb)
+{
+	bool back = scene_kill(scene, mb, 1000) >= 0;
+	bool reaped = victim_reaped(&scene->log, victim->pid, 1000);
+	bool given_up = victim_given_up(&scene->log, victim->pid);
+	bool gone = victim_gone(victim, 0);
+	bool intact = bystander_intact(&scene->bystander);
+
+	if (!reaped || given_up || gone || !intact)
+		scene_print("%s%s%s%s", reaped ? "" : "not reaped ",
+			    given_up ? "given up " : "", gone ? "gone " : "",
+			    intact ? "" : "bystander changed or gone");
+	return back && reaped && !given_up && !gone && intact;
+}
+
+bool scene_quiet(struct scene *scene)
+{
+	const char *complaint;
+
+	probe_sleep_ms(100);
+	complaint = probe_complaint(&scene->log);
+	if (complaint)
+		scene_print("the kernel complains: %s", complaint);
+	return !complaint;
+}
+
+bool scene_let_go(struct scene *scene, struct victim *victim)
+{
+	bool gone, killed, intact;
+
+	hold_release(&scene->hold, victim->file);
+	gone = victim_gone(victim, 5000);
+	killed = victim_killed(victim);
+	intact = bystander_intact(&scene->bystander);
+	if (!gone || !killed || !intact)
+		scene_print("let go, it %s; bystander %s", !gone ?
+			    "does not go" : killed ? "went" :
+			    "went, but not by SIGKILL", intact ? "intact" :
+			    bystander_alive(&scene->bystander) ? "changed" :
+			    "killed");
+	return scene_quiet(scene) && gone && killed && intact;
 }
 
 void scene_print(const char *fmt, ...)

@@ -9,10 +9,10 @@
 #include "bystander.h"
 #include "hold.h"
 #include "probe.h"
+#include "setting.h"
 #include "victim.h"
 
 #define SCENE_MB	64	/* memory of the usual victim */
-#define SCENE_SETTINGS	8
 
 /*
  * The harness's time limit for one test, which ends it without mercy: generous,
@@ -26,19 +26,12 @@ struct scene {
 	struct probe_text log;
 	/* The next in line: takes the bullet that was meant for a victim */
 	struct bystander bystander;
-	struct {
-		char path[96];
-		char before[64];
-	} setting[SCENE_SETTINGS];
-	int nr_settings;
 };
 
 /* Return: 0 or -errno, -ENODEV without FUSE */
 int scene_start(struct scene *scene);
+/* Puts back what setting_change() has changed, too */
 void scene_stop(struct scene *scene);
-
-/* Write @value to the file @path until scene_stop(). Return: 0 or -errno */
-int scene_set(struct scene *scene, const char *path, const char *value);
 
 /*
  * Have the OOM killer kill the process with the highest score, and wait until
@@ -48,6 +41,26 @@ int scene_kill(struct scene *scene, size_t mb, int ms);
 
 /* The same if @before_kb were free before: without a pause to find that out */
 int scene_kill_since(struct scene *scene, long before_kb, size_t mb, int ms);
+
+/*
+ * Wait a little: the last reference to an mm may be dropped later than its
+ * process goes. Return: whether the kernel has nothing to complain of; else that
+ * is printed.
+ */
+bool scene_quiet(struct scene *scene);
+
+/*
+ * Release what @victim is held by. Return: whether it went, by the SIGKILL that
+ * it has been sent, nobody else did, and the kernel is quiet
+ */
+bool scene_let_go(struct scene *scene, struct victim *victim);
+
+/*
+ * Have it killed, which has the highest score, and wait until @mb megabytes have
+ * come back. Return: whether it was reaped within a second for that, is still
+ * there, and nobody else was touched
+ */
+bool scene_reap(struct scene *scene, struct victim *victim, size_t mb);
 
 /*
  * One more line of the test's output. The figures that a test judges by are

@@ -28,13 +28,15 @@
 #include <unistd.h>
 
 #include "cgroup.h"
+#include "glutton.h"
 #include "leaks.h"
+#include "locks.h"
 #include "scene.h"
 
 #define SLOTS		5
 #define BYSTANDERS	3
 #define DECOYS		3
-#define LOCKS		8
+#define MUTEXES		8
 #define KILLS		256
 #define COMPLAINT_LINES	80
 #define PRIORITY	40
@@ -55,8 +57,8 @@ enum kind {
 	NR_KINDS
 };
 
-struct locks {
-	pthread_mutex_t lock[LOCKS];
+struct mutexes {
+	pthread_mutex_t mutex[MUTEXES];
 	atomic_int stop;
 	atomic_int lost;	/* could not be had, or in a wrong way */
 	atomic_int orphaned;	/* EOWNERDEAD */
@@ -72,7 +74,6 @@ struct slot {
 	bool released;
 	long long born_ns;
 	long long release_ns;	/* when killed it is let go then */
-	pid_t squeezer;
 };
 
 /* A kill that the log speaks of, until the victim is reaped or gone */
@@ -89,12 +90,13 @@ struct storm {
 	struct slot slot[SLOTS];
 	/* Next in line when no victim is there */
 	struct victim decoy[DECOYS];
-	struct locks *locks;
+	struct mutexes *mutexes;
 	struct kill kill[KILLS];
 	int nr_kills_open;
 	int next_file;
 	pid_t checker;
-	pid_t hog;
+	struct glutton hog;
+	long long hog_ns;	/* when it was started */
 	pid_t stress;
 	char complaint[256];
 
@@ -198,31 +200,31 @@ static int live_threading(struct victim *victim)
 }
 
 /* Return: whether it is ours now */
-static bool take(struct locks *locks, int i)
+static bool take(struct mutexes *mutexes, int i)
 {
-	int err = pthread_mutex_lock(&locks->lock[i]);
+	int err = pthread_mutex_lock(&mutexes->mutex[i]);
 
 	if (err == EOWNERDEAD) {
-		pthread_mutex_consistent(&locks->lock[i]);
-		locks->orphaned++;
+		pthread_mutex_consistent(&mutexes->mutex[i]);
+		mutexes->orphaned++;
 	}
 	return !err || err == EOWNERDEAD;
 }
 
 static int live_locking(struct victim *victim)
 {
-	struct locks *locks = victim->arg;
+	struct mutexes *mutexes = victim->arg;
 
 	victim->shared->stage = VICTIM_READY;
 	while (victim->shared->stage == VICTIM_READY) {
-		int i = pick(LOCKS);
+		int i = pick(MUTEXES);
 
-		if (!take(locks, i))
+		if (!take(mutexes, i))
 			continue;
-		locks->taken++;
+		mutexes->taken++;
 		if (!pick(4))
 			usleep(100);
-		pthread_mutex_unlock(&locks->lock[i]);
+		pthread_mutex_unlock(&mutexes->mutex[i]);
 	}
 	return 0;
 }
@@ -230,8 +232,8 @@ static int live_locking(struct victim *victim)
 /* For one that will be stuck */
 static int hold_lock(struct victim *victim)
 {
-	struct locks *locks = victim->arg;
-	int err = pthread_mutex_trylock(&locks->lock[pick(LOCKS)]);
+	struct mutexes *mutexes = victim->arg;
+	int err = pthread_mutex_trylock(&mutexes->mutex[pick(MUTEXES)]);
 
 	if (err == EOWNERDEAD)
 		return -EOWNERDEAD;	/* leave it to the checker */
@@ -239,53 +241,45 @@ static int hold_lock(struct victim *victim)
 }
 
 /* Takes each lock, again and again: a lost one it does not get */
-static void check_locks(struct locks *locks)
+static void check_mutexes(struct mutexes *mutexes)
 {
 	int i = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NAME, "checker");
-	while (!locks->stop) {
+	while (!mutexes->stop) {
 		struct timespec until;
 		int err;
 
-		i = (i + 1) % LOCKS;
+		i = (i + 1) % MUTEXES;
 		clock_gettime(CLOCK_REALTIME, &until);
 		until.tv_sec += probe_limit(LOCK_MS) / 1000;
-		err = pthread_mutex_timedlock(&locks->lock[i], &until);
+		err = pthread_mutex_timedlock(&mutexes->mutex[i], &until);
 		if (err == EOWNERDEAD) {
-			pthread_mutex_consistent(&locks->lock[i]);
-			locks->orphaned++;
+			pthread_mutex_consistent(&mutexes->mutex[i]);
+			mutexes->orphaned++;
 		} else if (err) {
-			locks->lost++;
+			mutexes->lost++;
 			continue;
 		}
-		pthread_mutex_unlock(&locks->lock[i]);
+		pthread_mutex_unlock(&mutexes->mutex[i]);
 		usleep(200);
 	}
 	_exit(0);
 }
 
-static struct locks *make_locks(void)
+static struct mutexes *make_mutexes(void)
 {
-	struct locks *locks = mmap(NULL, sizeof(*locks), PROT_READ | PROT_WRITE,
-				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	pthread_mutexattr_t attr;
+	struct mutexes *mutexes = mmap(NULL, sizeof(*mutexes),
+				       PROT_READ | PROT_WRITE,
+				       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int i;
 
-	if (locks == MAP_FAILED)
+	if (mutexes == MAP_FAILED)
 		return NULL;
-	for (i = 0; i < LOCKS; i++) {
-		pthread_mutexattr_init(&attr);
-		pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-		pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-		if (i % 2)
-			pthread_mutexattr_setprotocol(&attr,
-						      PTHREAD_PRIO_INHERIT);
-		if (pthread_mutex_init(&locks->lock[i], &attr))
-			return NULL;
-	}
-	return locks;
+	for (i = 0; i < MUTEXES; i++)
+		locks_init_mutex(&mutexes->mutex[i], i % 2);
+	return mutexes;
 }
 
 static void start_one(struct storm *storm, struct slot *slot)
@@ -303,7 +297,7 @@ static void start_one(struct storm *storm, struct slot *slot)
 	struct victim *victim = &slot->victim;
 
 	slot->kind = pick(3) ? pick(NR_KINDS) : KIND_STUCK;
-	slot->in_cgroup = *slot->cgroup.dir && pick(2);
+	slot->in_cgroup = cgroup_there(&slot->cgroup) && pick(2);
 	slot->released = false;
 	slot->born_ns = probe_now_ns();
 	slot->release_ns = 0;
@@ -314,7 +308,7 @@ static void start_one(struct storm *storm, struct slot *slot)
 	victim->hold = &storm->hold;
 	victim->file = storm->next_file++;
 	victim->body = live[slot->kind];
-	victim->arg = storm->locks;
+	victim->arg = storm->mutexes;
 	if (slot->in_cgroup) {
 		cgroup_write(&slot->cgroup, "memory.max", "max");
 		victim->cgroup = slot->cgroup.procs;
@@ -348,13 +342,11 @@ static void end_one(struct storm *storm, struct slot *slot)
 
 static void look_after(struct storm *storm, struct slot *slot)
 {
-	if (slot->squeezer > 0 &&
-	    waitpid(slot->squeezer, NULL, WNOHANG) == slot->squeezer)
-		slot->squeezer = 0;
+	bool squeezing = cgroup_squeezing(&slot->cgroup);
+
 	if (!slot->used) {
 		/* Each generation has files of its own */
-		if (storm->next_file < HOLD_FILES && !slot->squeezer &&
-		    !pick(4))
+		if (storm->next_file < HOLD_FILES && !squeezing && !pick(4))
 			start_one(storm, slot);
 		return;
 	}
@@ -386,45 +378,42 @@ static int next_generation(struct storm *storm)
 	return hold_start(&storm->hold);
 }
 
-static void run_hog(long mb)
-{
-	struct sched_param param = { 0 };
-	size_t at, size = mb * PROBE_MB;
-	char *mem;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	prctl(PR_SET_NAME, "hog");
-	sched_setscheduler(0, SCHED_OTHER, &param);
-	/* After all victims, and before all others */
-	if (probe_write("/proc/self/oom_score_adj", "900"))
-		_exit(1);
-	alarm(20);
-	mem = victim_map(size, pick(2));
-	for (at = 0; mem && at < size; at += 4096)
-		mem[at] = 1;
-	_exit(0);
-}
+#define HOG_MS		20000	/* how long a hog may take */
 
 static void start_hog(struct storm *storm)
 {
 	long mb = probe_meminfo_kb("MemAvailable") / 1024 +
 		  probe_meminfo_kb("SwapFree") / 1024;
 
-	if (storm->hog > 0)
+	if (!glutton_gone(&storm->hog))
 		return;
-	storm->hog = fork();
-	if (!storm->hog)
-		run_hog(mb * (90 + pick(25)) / 100);
+	glutton_stop(&storm->hog);
+	storm->hog = (struct glutton){
+		.want_kb = mb * (90 + pick(25)) / 100 * 1024,
+		/* After all victims, and before all others */
+		.oom_score_adj = 900,
+		.huge = pick(2),
+	};
+	storm->hog_ns = probe_now_ns();
+	glutton_start(&storm->hog);
 	storm->hogs++;
+}
+
+static void look_after_hog(struct storm *storm)
+{
+	if (!glutton_gone(&storm->hog) &&
+	    (glutton_served(&storm->hog, 0) ||
+	     since_ms(storm->hog_ns) > HOG_MS))
+		glutton_stop(&storm->hog);
 }
 
 static void squeeze_one(struct storm *storm)
 {
 	struct slot *slot = &storm->slot[pick(SLOTS)];
 
-	if (!slot->used || !slot->in_cgroup || slot->squeezer > 0)
+	if (!slot->used || !slot->in_cgroup || cgroup_squeezing(&slot->cgroup))
 		return;
-	slot->squeezer = cgroup_squeeze(&slot->cgroup, 0);
+	cgroup_squeeze(&slot->cgroup, 0);
 	storm->squeezes++;
 }
 
@@ -445,20 +434,9 @@ static void change_param(struct storm *storm)
 
 	if (probe_param(param[i].name) < 0)
 		return;
-	if (probe_param_write(param[i].name, param[i].value[pick(4)]))
+	if (setting_param(param[i].name, param[i].value[pick(4)]))
 		storm->params_refused++;
 	storm->params++;
-}
-
-static void restore_params(void)
-{
-	probe_param_write("enabled", "1");
-	probe_param_write("attempts", "16");
-	probe_param_write("interval_ms", "100");
-	probe_param_write("delay_ms", "0");
-	probe_param_write("futex_grace_ms", "2000");
-	probe_param_write("vma_locks", "1");
-	probe_param_write("priority", "99");
 }
 
 static bool somebody_to_kill(struct storm *storm)
@@ -682,10 +660,10 @@ static int set_up(struct storm *storm)
 		err = bystander_start(&storm->bystander[i], 8, 4, -500);
 	if (err)
 		return err;
-	storm->locks = make_locks();
-	if (!storm->locks)
+	storm->mutexes = make_mutexes();
+	if (!storm->mutexes)
 		return -ENOMEM;
-	if (!cgroup_make(&storm->top, "+memory"))
+	if (!cgroup_make_parent(&storm->top, "+memory"))
 		for (i = 0; i < SLOTS; i++)
 			cgroup_make_child(&storm->slot[i].cgroup, &storm->top,
 					  i);
@@ -693,7 +671,7 @@ static int set_up(struct storm *storm)
 		start_decoy(&storm->decoy[i]);
 	storm->checker = fork();
 	if (!storm->checker)
-		check_locks(storm->locks);
+		check_mutexes(storm->mutexes);
 	/* Not the children: of victims there would be no end */
 	sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param);
 	return 0;
@@ -704,19 +682,15 @@ static void calm_down(struct storm *storm)
 {
 	int i;
 
-	restore_params();
-	if (storm->hog > 0) {
-		kill(storm->hog, SIGKILL);
-		waitpid(storm->hog, NULL, 0);
-	}
+	setting_restore();
+	glutton_stop(&storm->hog);
 	stop_stress(storm);
 	hold_release_all(&storm->hold);
 	for (i = 0; i < DECOYS; i++)
 		victim_stop(&storm->decoy[i]);
 	for (i = 0; i < SLOTS; i++) {
 		end_one(storm, &storm->slot[i]);
-		if (storm->slot[i].squeezer > 0)
-			cgroup_squeezed(storm->slot[i].squeezer, 1000);
+		cgroup_squeezed(&storm->slot[i].cgroup, 1000);
 	}
 	probe_wait((read_log(storm), follow_kills(storm),
 		    !storm->nr_kills_open), REST_MS * 2);
@@ -727,10 +701,8 @@ static void tear_down(struct storm *storm)
 	int i;
 
 	for (i = 0; i < SLOTS; i++)
-		if (*storm->slot[i].cgroup.dir)
-			cgroup_remove(&storm->slot[i].cgroup);
-	if (*storm->top.dir)
-		cgroup_remove(&storm->top);
+		cgroup_remove(&storm->slot[i].cgroup);
+	cgroup_remove(&storm->top);
 	for (i = 0; i < BYSTANDERS; i++)
 		bystander_stop(&storm->bystander[i]);
 	kill(storm->checker, SIGKILL);
@@ -754,9 +726,7 @@ static void rage(struct storm *storm, long seconds)
 			victim_stop(&storm->decoy[i]);
 			start_decoy(&storm->decoy[i]);
 		}
-		if (storm->hog > 0 &&
-		    waitpid(storm->hog, NULL, WNOHANG) == storm->hog)
-			storm->hog = 0;
+		look_after_hog(storm);
 		if (since_ms(acted) > 20 + pick(60)) {
 			act(storm);
 			acted = probe_now_ns();
@@ -814,15 +784,15 @@ static void judge(struct storm *storm, const struct leaks *leaks)
 	for (i = 0; i < BYSTANDERS; i++)
 		check_bystander(storm, i, true);
 	/* With all victims gone, no lock has a reason to be held */
-	storm->locks->stop = 1;
+	storm->mutexes->stop = 1;
 	if (!probe_wait(waitpid(storm->checker, NULL, WNOHANG) ==
 			storm->checker, LOCK_MS + 2000))
-		storm->locks->lost++;
-	for (i = 0; i < LOCKS; i++) {
-		int err = pthread_mutex_trylock(&storm->locks->lock[i]);
+		storm->mutexes->lost++;
+	for (i = 0; i < MUTEXES; i++) {
+		int err = pthread_mutex_trylock(&storm->mutexes->mutex[i]);
 
 		if (err && err != EOWNERDEAD)
-			storm->locks->lost++;
+			storm->mutexes->lost++;
 	}
 
 	ksft_print_msg("%ld victims, %ld hogs, %ld squeezed groups, %ld times SysRq-f\n",
@@ -841,10 +811,10 @@ static void judge(struct storm *storm, const struct leaks *leaks)
 			 storm->kills, storm->reaped, storm->unreaped);
 	ksft_test_result(!storm->changed, "bystanders: %ld changed or gone, %ld times late\n",
 			 storm->changed, storm->late);
-	ksft_test_result(!storm->locks->lost,
+	ksft_test_result(!storm->mutexes->lost,
 			 "locks: %d taken by victims, %d orphaned, %d lost\n",
-			 storm->locks->taken, storm->locks->orphaned,
-			 storm->locks->lost);
+			 storm->mutexes->taken, storm->mutexes->orphaned,
+			 storm->mutexes->lost);
 	ksft_test_result(!storm->params_refused, "parameters: %ld changed, %ld refused\n",
 			 storm->params, storm->params_refused);
 	tear_down(storm);
@@ -863,7 +833,7 @@ int main(int argc, char **argv)
 	long seconds = probe_env("OOM_STORM_SECONDS", 30);
 	long seed = probe_env("OOM_REAPER_SEED", 0);
 	bool stress = true;
-	char parent[64], printk[64] = "";
+	char parent[64];
 	int i, err;
 
 	ksft_print_header();
@@ -886,14 +856,14 @@ int main(int argc, char **argv)
 	ksft_print_msg("%ld seconds, seed %ld\n", seconds, seed);
 	srandom(seed);
 	/* The list of all tasks with every kill is more than the log can take */
-	probe_write("/proc/sys/vm/oom_dump_tasks", "0");
+	setting_change("/proc/sys/vm/oom_dump_tasks", "0");
 	/* And all of it more than a serial console can */
-	probe_read(PRINTK, printk, sizeof(printk));
-	probe_write(PRINTK, "4");
+	setting_change(PRINTK, "4");
 
 	/* Whoever has started this has to be told how it ends */
 	snprintf(parent, sizeof(parent), "/proc/%d/oom_score_adj", getppid());
-	probe_write(parent, "-900");
+	setting_change(parent, "-900");
+	setting_keep();
 
 	leaks_begin(&leaks);
 	err = set_up(&storm);
@@ -906,7 +876,5 @@ int main(int argc, char **argv)
 	rage(&storm, seconds);
 	calm_down(&storm);
 	judge(&storm, &leaks);
-	probe_write("/proc/sys/vm/oom_dump_tasks", "1");
-	probe_write(PRINTK, printk);
 	ksft_finished();
 }

@@ -23,6 +23,7 @@
 
 #include "../kselftest_harness.h"
 #include "cgroup.h"
+#include "locks.h"
 #include "scene.h"
 #include "starve.h"
 #include "swap.h"
@@ -32,12 +33,15 @@
 FIXTURE(stuck)
 {
 	struct scene scene;
+	struct cgroup cgroup;
+	struct swap swap;
 };
 
 FIXTURE_SETUP(stuck)
 {
 	int err = scene_start(&self->scene);
 
+	self->swap.number = -1;
 	if (err == -ENODEV)
 		SKIP(return, "no FUSE");
 	ASSERT_EQ(0, err);
@@ -45,6 +49,8 @@ FIXTURE_SETUP(stuck)
 
 FIXTURE_TEARDOWN(stuck)
 {
+	swap_stop(&self->swap);
+	cgroup_remove(&self->cgroup);
 	scene_stop(&self->scene);
 }
 
@@ -156,20 +162,16 @@ static int dump_core(struct victim *victim)
 /* Its core goes to a file that does not take it */
 TEST_F(stuck, coredump)
 {
-	char before[256] = "", path[128];
+	char path[128];
 	struct victim victim = {
 		.mb = SCENE_MB, .stuck = VICTIM_READ,
 		.hold = &self->scene.hold, .body = dump_core,
 	};
-	int started;
 
-	if (probe_read(CORE_PATTERN, before, sizeof(before)) <= 0)
-		SKIP(return, "no coredumps");
 	hold_core_path(&self->scene.hold, 0, path, sizeof(path));
-	ASSERT_EQ(0, probe_write(CORE_PATTERN, path));
-	started = victim_start(&victim);
-	probe_write(CORE_PATTERN, before);
-	ASSERT_EQ(0, started);
+	if (setting_change(CORE_PATTERN, path))
+		SKIP(return, "no coredumps");
+	ASSERT_EQ(0, victim_start(&victim));
 	kill_and_see(_metadata, &self->scene, &victim);
 	victim_stop(&victim);
 }
@@ -181,48 +183,46 @@ TEST_F(stuck, coredump)
 TEST_F(stuck, frozen_v1)
 {
 	struct victim victim = { .mb = SCENE_MB, .threads = 3 };
-	struct cgroup cgroup;
+	struct cgroup *cgroup = &self->cgroup;
 	int err;
 
-	err = cgroup_make_v1(&cgroup, "freezer");
+	err = cgroup_make_v1(cgroup, "freezer");
 	if (err)
 		SKIP(return, "no freezer of cgroup v1: %s", strerror(-err));
-	victim.cgroup = cgroup.procs;
+	victim.cgroup = cgroup->procs;
 	ASSERT_EQ(0, victim_start(&victim));
-	EXPECT_EQ(0, cgroup_write(&cgroup, "freezer.state", "FROZEN"));
-	EXPECT_TRUE(cgroup_wait(&cgroup, "freezer.state", "FROZEN", 5000));
+	EXPECT_EQ(0, cgroup_write(cgroup, "freezer.state", "FROZEN"));
+	EXPECT_TRUE(cgroup_wait(cgroup, "freezer.state", "FROZEN", 5000));
 
 	EXPECT_LE(0, scene_kill(&self->scene, victim.mb, 1000));
 	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
 
-	EXPECT_EQ(0, cgroup_write(&cgroup, "freezer.state", "THAWED"));
+	EXPECT_EQ(0, cgroup_write(cgroup, "freezer.state", "THAWED"));
 	EXPECT_TRUE(victim_gone(&victim, 5000));
 	victim_stop(&victim);
-	cgroup_remove(&cgroup);
 }
 
 /* SIGKILL gets through to what cgroup v2 has frozen */
 TEST_F(stuck, guard_frozen_v2)
 {
 	struct victim victim = { .mb = SCENE_MB, .threads = 3 };
-	struct cgroup cgroup;
+	struct cgroup *cgroup = &self->cgroup;
 	int err;
 
-	err = cgroup_make(&cgroup, NULL);
+	err = cgroup_make(cgroup, NULL);
 	if (err)
 		SKIP(return, "no cgroup v2: %s", strerror(-err));
-	victim.cgroup = cgroup.procs;
+	victim.cgroup = cgroup->procs;
 	ASSERT_EQ(0, victim_start(&victim));
-	EXPECT_EQ(0, cgroup_write(&cgroup, "cgroup.freeze", "1"));
-	EXPECT_TRUE(cgroup_wait(&cgroup, "cgroup.events", "frozen 1", 5000));
+	EXPECT_EQ(0, cgroup_write(cgroup, "cgroup.freeze", "1"));
+	EXPECT_TRUE(cgroup_wait(cgroup, "cgroup.events", "frozen 1", 5000));
 
 	EXPECT_LE(0, scene_kill(&self->scene, victim.mb, 1000));
 	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
 	EXPECT_TRUE(victim_gone(&victim, 5000));
 
-	cgroup_write(&cgroup, "cgroup.freeze", "0");
+	cgroup_write(cgroup, "cgroup.freeze", "0");
 	victim_stop(&victim);
-	cgroup_remove(&cgroup);
 }
 
 static bool stopped(struct victim *victim)
@@ -284,14 +284,9 @@ static void move_robust_list(struct victim *victim, char *mem)
 {
 	struct robust_list_head *head = (void *)mem;
 	struct robust_list *node = (void *)(mem + sizeof(*head));
-	atomic_int *word = &victim->shared->flag[FORK_WORD];
 
-	*word = syscall(SYS_gettid);
-	head->list.next = node;
-	head->list_op_pending = NULL;
-	head->futex_offset = (char *)word - (char *)node;
-	node->next = &head->list;
-	syscall(SYS_set_robust_list, head, sizeof(*head));
+	locks_register_one(head, node,
+			   (atomic_uint *)&victim->shared->flag[FORK_WORD]);
 }
 
 static int fork_when_told(struct victim *victim)
@@ -429,7 +424,7 @@ static void unmap_top(void)
 /* Nothing to look at or to keep, so that it is up to the VMAs alone */
 static void drop_robust_list(void)
 {
-	syscall(SYS_set_robust_list, NULL, sizeof(struct robust_list_head));
+	locks_register(NULL);
 }
 
 static atomic_bool main_pauses;
@@ -507,10 +502,9 @@ static int start_low_thread(struct victim *victim)
 
 TEST_F_TIMEOUT(stuck, guard_swapped_while_locked, 240)
 {
-	struct cgroup top = { 0 }, cgroup = { 0 };
+	struct cgroup *cgroup = &self->cgroup;
 	struct starve starve;
 	bool caught = false;
-	struct swap swap;
 	long kb = -1, before, left;
 	long long began;
 	pid_t reclaimer;
@@ -518,16 +512,13 @@ TEST_F_TIMEOUT(stuck, guard_swapped_while_locked, 240)
 
 	if (!starve_possible())
 		SKIP(return, "needs two CPUs");
-	err = cgroup_make(&top, "+memory");
-	if (err)
-		SKIP(return, "no memory controller of cgroup v2: %s",
-		     strerror(-err));
-	EXPECT_EQ(0, cgroup_make_child(&cgroup, &top, 0));
-	err = swap_start(&swap, SWAP_MB);
+	if (cgroup_make(cgroup, "+memory"))
+		SKIP(return, CGROUP_NO_MEMORY);
+	err = swap_start(&self->swap, SWAP_MB);
 	for (try = 0; !err && try < 16 && !caught; try++) {
 		struct victim victim = {
 			.mb = SCENE_MB / 2, .body = start_low_thread,
-			.arg = &starve, .cgroup = cgroup.procs,
+			.arg = &starve, .cgroup = cgroup->procs,
 		};
 
 		EXPECT_EQ(0, starve_start(&starve));
@@ -541,13 +532,12 @@ TEST_F_TIMEOUT(stuck, guard_swapped_while_locked, 240)
 		probe_sleep_ms(10);
 		EXPECT_EQ(0, victim_sysrq());
 		/* And time for some attempts */
-		probe_find(&self->scene.log, 300, "Killed process %d (",
-			   victim.pid);
+		victim_picked(&self->scene.log, victim.pid, 300);
 		probe_sleep_ms(50);
 		reclaimer = fork();
 		before = probe_meminfo_kb("SwapFree");
 		if (!reclaimer) {
-			cgroup_write(&cgroup, "memory.reclaim", "8M");
+			cgroup_write(cgroup, "memory.reclaim", "8M");
 			_exit(0);
 		}
 		/* While it stands still; reclaim itself goes on for longer */
@@ -566,9 +556,6 @@ TEST_F_TIMEOUT(stuck, guard_swapped_while_locked, 240)
 	}
 	scene_print("caught in fork() at try %d, %ld kB swapped out then", try,
 		    kb);
-	swap_stop(&swap);
-	cgroup_remove(&cgroup);
-	cgroup_remove(&top);
 	if (err == -ENODEV)
 		SKIP(return, "no zram");
 	EXPECT_EQ(0, err);

@@ -32,8 +32,6 @@
 struct stage {
 	struct locks locks;
 	struct swap swap;
-	struct probe_params params;
-	char cluster[16];
 	long waits;
 	long kept;
 };
@@ -74,14 +72,12 @@ FIXTURE_SETUP(swapped)
 	int err;
 
 	stage->swap.number = -1;
-	probe_params_save(&stage->params);
 	err = locks_start(&stage->locks);
 	if (err == -ENODEV)
 		SKIP(return, "no FUSE");
 	ASSERT_EQ(0, err);
 	/* A neighbour would be read in, too, and be found in the swap cache */
-	probe_read(CLUSTER, stage->cluster, sizeof(stage->cluster));
-	probe_write(CLUSTER, "0");
+	setting_change(CLUSTER, "0");
 	err = swap_start_on(&stage->swap, variant->kind,
 			    variant->kind == SWAP_ZRAM ? SWAP_MB : DISK_MB);
 	if (err == -ENODEV)
@@ -100,9 +96,6 @@ FIXTURE_TEARDOWN(swapped)
 
 	locks_stop(&stage->locks);
 	swap_stop(&stage->swap);
-	if (*stage->cluster)
-		probe_write(CLUSTER, stage->cluster);
-	probe_params_restore(&stage->params);
 }
 
 static void *nodes_and_head(struct locks *locks, int i)
@@ -145,15 +138,9 @@ static void print_counters(struct stage *stage)
 static void let_go(struct __test_metadata *_metadata, struct stage *stage)
 {
 	struct locks *locks = &stage->locks;
-	const char *complaint;
 
 	print_counters(stage);
-	hold_release_all(&locks->scene.hold);
-	EXPECT_TRUE(victim_gone(&locks->victim, 10000));
-	EXPECT_TRUE(bystander_intact(&locks->scene.bystander));
-	complaint = probe_complaint(&locks->scene.log);
-	EXPECT_EQ(NULL, complaint)
-		TH_LOG("the kernel complains: %s", complaint);
+	EXPECT_TRUE(scene_let_go(&locks->scene, &locks->victim));
 }
 
 static void kill_and_let_go(struct __test_metadata *_metadata,
@@ -172,32 +159,29 @@ static void kill_and_let_go(struct __test_metadata *_metadata,
 }
 
 /* Head and nodes are swapped out; in memory is nothing but the words */
-TEST_F(swapped, list)
+static void kill_with_list(struct __test_metadata *_metadata,
+			   struct stage *stage, enum victim_stuck stuck)
 {
-	struct locks *locks = &self->stage.locks;
+	struct locks *locks = &stage->locks;
 
 	locks->victim.body = hold_swapped;
+	locks->victim.stuck = stuck;
 	ASSERT_EQ(0, victim_start(&locks->victim));
 	locks_wait_word(locks, 0);
 	locks_wait_word(locks, NODES - 1);
-	kill_and_let_go(_metadata, &self->stage, LIMIT_MS);
+	kill_and_let_go(_metadata, stage, LIMIT_MS);
 	EXPECT_EQ(locks->waiters, locks_told(locks));
 	EXPECT_EQ(0, locks_lost(locks));
 }
 
-/* The same when its mmap_lock is held for write */
+TEST_F(swapped, list)
+{
+	kill_with_list(_metadata, &self->stage, VICTIM_READ);
+}
+
 TEST_F(swapped, list_mmap_lock)
 {
-	struct locks *locks = &self->stage.locks;
-
-	locks->victim.body = hold_swapped;
-	locks->victim.stuck = VICTIM_MMAP_WRITE;
-	ASSERT_EQ(0, victim_start(&locks->victim));
-	locks_wait_word(locks, 0);
-	locks_wait_word(locks, NODES - 1);
-	kill_and_let_go(_metadata, &self->stage, LIMIT_MS);
-	EXPECT_EQ(locks->waiters, locks_told(locks));
-	EXPECT_EQ(0, locks_lost(locks));
+	kill_with_list(_metadata, &self->stage, VICTIM_MMAP_WRITE);
 }
 
 static int mutex_in_little_memory(struct victim *victim)
@@ -390,7 +374,7 @@ TEST_F(swapped, read_error)
 	if (probe_param("futex_grace_ms") < 0)
 		SKIP(return, "no parameter futex_grace_ms");
 	locks->victim.body = hold_swapped;
-	ASSERT_EQ(0, probe_param_write("futex_grace_ms", "500"));
+	ASSERT_EQ(0, setting_param("futex_grace_ms", "500"));
 	ASSERT_EQ(0, victim_start(&locks->victim));
 	swap_fail(&self->stage.swap);
 	back = scene_kill(&locks->scene, locks->victim.mb, 3000);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include "victim.h"
 
 #define THREAD_STACK	16384
+#define SHARER_STACK	65536
 
 static void fail(struct victim *victim, int error)
 {
@@ -53,6 +55,35 @@ static void *sleeper(void *arg)
 	for (;;)
 		pause();
 	return arg;
+}
+
+struct sharer {
+	struct victim *victim;
+	int (*live)(struct victim *victim);
+};
+
+static int live_as_sharer(void *arg)
+{
+	struct sharer *sharer = arg;
+
+	return sharer->live(sharer->victim);
+}
+
+pid_t victim_share(struct victim *victim, int (*live)(struct victim *victim))
+{
+	/* Both have it, so that it must not be on the stack of the caller */
+	struct sharer *sharer = mmap(NULL, SHARER_STACK,
+				     PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pid_t pid;
+
+	if (sharer == MAP_FAILED)
+		return -errno;
+	sharer->victim = victim;
+	sharer->live = live;
+	pid = clone(live_as_sharer, (char *)sharer + SHARER_STACK,
+		    CLONE_VM | SIGCHLD, sharer);
+	return pid < 0 ? -errno : pid;
 }
 
 static void start_threads(struct victim *victim)
@@ -251,6 +282,21 @@ int victim_memory_back(long before_kb, size_t mb, int ms)
 	if (!probe_wait(probe_free_kb() >= want_kb, ms))
 		return -1;
 	return (probe_now_ns() - from) / 1000000;
+}
+
+bool victim_picked(struct probe_text *log, pid_t pid, int ms)
+{
+	return probe_find(log, ms, "Killed process %d (", pid);
+}
+
+int victims_picked(struct probe_text *log, const struct victim *victim,
+		   int count)
+{
+	int i, nr = 0;
+
+	for (i = 0; i < count; i++)
+		nr += victim_picked(log, victim[i].pid, 0);
+	return nr;
 }
 
 bool victim_reaped(struct probe_text *log, pid_t pid, int ms)

@@ -72,6 +72,12 @@ bool victim_killed(struct victim *victim);
 /* Kill it and wait; what it is held by must have been released */
 void victim_stop(struct victim *victim);
 
+/*
+ * To be called by the victim: start a process that shares its memory, and has
+ * signals of its own. Return: its PID or -errno
+ */
+pid_t victim_share(struct victim *victim, int (*live)(struct victim *victim));
+
 /* Map @size bytes of private memory, 4 KiB or huge pages. NULL on failure */
 char *victim_map(size_t size, bool huge);
 /* The same with every page written */
@@ -88,6 +94,12 @@ int victim_sysrq(void);
  * lists) are free above @before_kb. Return: milliseconds, -1: not in time.
  */
 int victim_memory_back(long before_kb, size_t mb, int ms);
+
+/* "Killed process PID" is in the log by then */
+bool victim_picked(struct probe_text *log, pid_t pid, int ms);
+/* How many of @count victims that is so for, now */
+int victims_picked(struct probe_text *log, const struct victim *victim,
+		   int count);
 
 /* "oom_reaper: reaped process PID" is in the log by then */
 bool victim_reaped(struct probe_text *log, pid_t pid, int ms);

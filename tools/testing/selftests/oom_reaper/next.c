@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * When the OOM killer goes on to the next process: not while a victim still
+ * gives memory back, and soon after it has no more to give.
+ *
+ * Stock waits for two seconds before it looks at a victim, never gets the memory
+ * of one whose mmap_lock is held for write, and kills the next process when it
+ * has given up, or too early. It fails all these but the guards.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "../kselftest_harness.h"
+#include "cgroup.h"
+#include "scene.h"
+
+#define NEEDS_TIMEOUT	"no parameter \"victim_timeout_ms\""
+
+/* Two in a memory cgroup: the first is killed first */
+struct next {
+	struct scene scene;
+	struct cgroup cgroup;
+	struct victim first;
+	struct victim second;
+};
+
+static int next_start(struct next *next)
+{
+	int err = scene_start(&next->scene);
+
+	if (err)
+		return err;
+	next->first.mb = 24;
+	next->first.hold = &next->scene.hold;
+	next->first.cgroup = next->cgroup.procs;
+	next->first.stuck = VICTIM_READ;
+	next->second = next->first;
+	next->second.mb = 16;
+	next->second.file = 1;
+	return 0;
+}
+
+static void next_stop(struct next *next)
+{
+	hold_release_all(&next->scene.hold);
+	victim_stop(&next->first);
+	victim_stop(&next->second);
+	cgroup_remove(&next->cgroup);
+	scene_stop(&next->scene);
+}
+
+/* Have the OOM killer kill until there are @mb megabytes left */
+static void squeeze(struct __test_metadata *_metadata, struct next *next,
+		    size_t mb)
+{
+	ASSERT_EQ(0, victim_start(&next->first));
+	ASSERT_EQ(0, victim_start(&next->second));
+	ASSERT_EQ(0, cgroup_squeeze(&next->cgroup, mb));
+}
+
+static void let_go(struct __test_metadata *_metadata, struct next *next)
+{
+	hold_release_all(&next->scene.hold);
+	EXPECT_TRUE(scene_let_go(&next->scene, &next->first));
+	EXPECT_TRUE(scene_let_go(&next->scene, &next->second));
+	EXPECT_TRUE(cgroup_squeezed(&next->cgroup, 5000));
+}
+
+FIXTURE(next)
+{
+	struct next next;
+};
+
+FIXTURE_VARIANT(next)
+{
+	enum victim_stuck stuck;
+};
+
+FIXTURE_VARIANT_ADD(next, read)
+{
+	.stuck = VICTIM_READ,
+};
+
+FIXTURE_VARIANT_ADD(next, mmap_lock)
+{
+	.stuck = VICTIM_MMAP_WRITE,
+};
+
+FIXTURE_SETUP(next)
+{
+	int err;
+
+	if (cgroup_make(&self->next.cgroup, "+memory"))
+		SKIP(return, CGROUP_NO_MEMORY);
+	err = next_start(&self->next);
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+	self->next.first.stuck = variant->stuck;
+	self->next.second.stuck = variant->stuck;
+}
+
+FIXTURE_TEARDOWN(next)
+{
+	next_stop(&self->next);
+}
+
+/* The death of the first is enough, the second must live */
+TEST_F(next, one_of_two_in_memcg)
+{
+	struct next *next = &self->next;
+	long kills;
+	bool done;
+
+	next->second.mb = 8;
+	squeeze(_metadata, next, 16);
+	done = cgroup_squeezed(&next->cgroup, 1000);
+	EXPECT_TRUE(done);
+	EXPECT_TRUE(victim_reaped(&next->scene.log, next->first.pid, 1000));
+	/* Stock looks for the next one when it has given up */
+	probe_sleep_ms(200);
+	kills = cgroup_number(&next->cgroup, "memory.events", "oom_kill");
+	scene_print("the limit is %s, %ld killed",
+		    done ? "kept" : "not kept after a second", kills);
+	EXPECT_EQ(1, kills);
+	EXPECT_TRUE(scene_let_go(&next->scene, &next->first));
+	EXPECT_FALSE(victim_gone(&next->second, 200));
+}
+
+TEST_F(next, both_in_memcg)
+{
+	struct next *next = &self->next;
+	bool done;
+
+	next->first.mb = 16;
+	squeeze(_metadata, next, 8);
+	done = cgroup_squeezed(&next->cgroup, 1000);
+	scene_print("the limit is %s",
+		    done ? "kept" : "not kept after a second");
+	EXPECT_TRUE(done);
+	EXPECT_TRUE(victim_reaped(&next->scene.log, next->first.pid, 1000));
+	EXPECT_TRUE(victim_reaped(&next->scene.log, next->second.pid, 1000));
+	let_go(_metadata, next);
+}
+
+/*
+ * The first victim gives too little and does not exit, for the files that it
+ * has open and nothing else: the next one is killed soon after @what.
+ */
+static void next_soon_after(struct __test_metadata *_metadata,
+			    struct next *next, const char *what)
+{
+	struct probe_text *log = &next->scene.log;
+	long long from_us, next_us;
+
+	squeeze(_metadata, next, 4);
+	from_us = probe_log_us(probe_find(log, 5000, "%s%d (", what,
+					  next->first.pid));
+	next_us = probe_log_us(probe_find(log, 5000, "Killed process %d (",
+					  next->second.pid));
+	scene_print("\"%s\" at %lld ms, the next kill at %lld ms", what,
+		    from_us / 1000, next_us / 1000);
+	EXPECT_LE(0, from_us);
+	EXPECT_LE(0, next_us);
+	EXPECT_GE(probe_limit(1000), (next_us - from_us) / 1000);
+	let_go(_metadata, next);
+}
+
+/* Counted from the kill: on stock it is reaped two seconds after that */
+TEST_F(next, next_after_reaped)
+{
+	if (variant->stuck != VICTIM_READ)
+		SKIP(return, "the first one would not be reaped on stock");
+	next_soon_after(_metadata, &self->next, "Killed process ");
+}
+
+TEST_F(next, guard_next_after_given_up)
+{
+	if (variant->stuck != VICTIM_MMAP_WRITE)
+		SKIP(return, "nothing to give up");
+	setting_param("vma_locks", "N");
+	setting_param("interval_ms", "10");
+	next_soon_after(_metadata, &self->next,
+			"oom_reaper: unable to reap pid:");
+}
+
+#define SHARED_MB	32
+
+static int map_shared(struct victim *victim)
+{
+	char *mem = mmap(NULL, SHARED_MB * PROBE_MB, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (mem == MAP_FAILED)
+		return -errno;
+	memset(mem, 1, SHARED_MB * PROBE_MB);
+	return 0;
+}
+
+/*
+ * Most of the first victim is shared memory, which goes when it exits: that is
+ * worth to wait for before somebody else is killed. Stock looks for the next one
+ * when the address space is gone, and the file is still to be closed.
+ */
+static void exit_with_shared(struct __test_metadata *_metadata,
+			     struct next *next, int ms)
+{
+	struct probe_text *log = &next->scene.log;
+	bool alive;
+
+	next->first.mb = 4;
+	next->first.body = map_shared;
+	next->second.mb = 8;
+	next->second.oom_score_adj = 500;
+	squeeze(_metadata, next, SHARED_MB / 2);
+	EXPECT_TRUE(victim_picked(log, next->first.pid, 5000));
+	probe_sleep_ms(ms);
+	EXPECT_TRUE(scene_let_go(&next->scene, &next->first));
+	EXPECT_TRUE(cgroup_squeezed(&next->cgroup, 5000));
+	alive = !victim_picked(log, next->second.pid, 0);
+	scene_print("it exits %d ms after the kill, the other one is %s", ms,
+		    alive ? "spared" : "killed, too");
+	EXPECT_TRUE(alive);
+}
+
+TEST_F(next, shared_memory_exit_200)
+{
+	exit_with_shared(_metadata, &self->next, 200);
+}
+
+TEST_F(next, shared_memory_exit_1500)
+{
+	if (probe_slow())
+		SKIP(return, "near to the end of the time that it has");
+	exit_with_shared(_metadata, &self->next, 1500);
+}
+
+/*
+ * The first one exits by itself, has the most memory, and is stuck between
+ * PF_EXITING and exit_mm(). The memory of the other one is enough.
+ */
+FIXTURE(exiting)
+{
+	struct next next;
+};
+
+FIXTURE_VARIANT(exiting)
+{
+	enum victim_stuck stuck;
+	const char *timeout_ms;		/* NULL: the reaper is there for it */
+};
+
+FIXTURE_VARIANT_ADD(exiting, guard_read)
+{
+	.stuck = VICTIM_EXITING,
+};
+
+/* On stock the reaper has to give up first: three seconds */
+FIXTURE_VARIANT_ADD(exiting, guard_mmap_lock)
+{
+	.stuck = VICTIM_EXITING_LOCKED,
+};
+
+/* With nothing but the timer */
+FIXTURE_VARIANT_ADD(exiting, timer)
+{
+	.stuck = VICTIM_EXITING_LOCKED,
+	.timeout_ms = "500",
+};
+
+FIXTURE_SETUP(exiting)
+{
+	int err;
+
+	if (cgroup_make(&self->next.cgroup, "+memory"))
+		SKIP(return, CGROUP_NO_MEMORY);
+	err = next_start(&self->next);
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+	self->next.first.stuck = variant->stuck;
+	self->next.second.stuck = VICTIM_FREE;
+}
+
+FIXTURE_TEARDOWN(exiting)
+{
+	next_stop(&self->next);
+}
+
+TEST_F(exiting, next)
+{
+	struct next *next = &self->next;
+	bool done;
+
+	if (variant->timeout_ms) {
+		if (setting_param("victim_timeout_ms", variant->timeout_ms))
+			SKIP(return, NEEDS_TIMEOUT);
+		ASSERT_EQ(0, setting_param("enabled", "0"));
+	}
+	ASSERT_EQ(0, victim_start(&next->first));
+	ASSERT_EQ(0, victim_start(&next->second));
+	kill(next->first.pid, SIGKILL);
+	probe_sleep_ms(50);
+	EXPECT_FALSE(victim_gone(&next->first, 0));
+	ASSERT_EQ(0, cgroup_squeeze(&next->cgroup, 4));
+	done = victim_picked(&next->scene.log, next->second.pid, 5000);
+	scene_print("the next one is %s", done ? "killed" : "not killed");
+	EXPECT_TRUE(done);
+	let_go(_metadata, next);
+}
+
+/* victim_timeout_ms, while the reaper is switched off or does not get on */
+FIXTURE(timer)
+{
+	struct next next;
+};
+
+#define TIMEOUT_MS	1000
+#define TIMEOUT		"1000"
+
+FIXTURE_SETUP(timer)
+{
+	int err;
+
+	if (probe_param("victim_timeout_ms") < 0)
+		SKIP(return, NEEDS_TIMEOUT);
+	if (cgroup_make(&self->next.cgroup, "+memory"))
+		SKIP(return, CGROUP_NO_MEMORY);
+	err = next_start(&self->next);
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+	ASSERT_EQ(0, setting_param("enabled", "0"));
+	ASSERT_EQ(0, setting_param("victim_timeout_ms", TIMEOUT));
+}
+
+FIXTURE_TEARDOWN(timer)
+{
+	next_stop(&self->next);
+}
+
+/* Return: ms from the death of the first until that of the second, -1: lives */
+static int second_after(struct __test_metadata *_metadata, struct next *next,
+			int ms)
+{
+	struct probe_text *log = &next->scene.log;
+	long long from;
+
+	squeeze(_metadata, next, 4);
+	EXPECT_TRUE(victim_picked(log, next->first.pid, 5000));
+	from = probe_now_ns();
+	if (!victim_picked(log, next->second.pid, ms))
+		return -1;
+	return (probe_now_ns() - from) / 1000000;
+}
+
+static void second_after_timeout(struct __test_metadata *_metadata,
+				 struct next *next)
+{
+	int ms = second_after(_metadata, next, 5 * TIMEOUT_MS);
+
+	scene_print("the next one after %d ms, timeout %d ms", ms, TIMEOUT_MS);
+	EXPECT_LE(TIMEOUT_MS * 9 / 10, ms);
+	EXPECT_GE(TIMEOUT_MS * 2, ms);
+	EXPECT_EQ(1, probe_count(&next->scene.log,
+				 "OOM victim %d (victim) has neither",
+				 next->first.pid));
+	let_go(_metadata, next);
+}
+
+TEST_F(timer, timer_no_reaper)
+{
+	second_after_timeout(_metadata, &self->next);
+}
+
+/* The reaper is willing, but somebody holds mmap_lock */
+TEST_F(timer, timer_unreapable)
+{
+	ASSERT_EQ(0, setting_param("enabled", "1"));
+	ASSERT_EQ(0, setting_param("vma_locks", "0"));
+	ASSERT_EQ(0, setting_param("attempts", "1000"));
+	self->next.first.stuck = VICTIM_MMAP_WRITE;
+	second_after_timeout(_metadata, &self->next);
+}
+
+TEST_F(timer, timer_off)
+{
+	struct next *next = &self->next;
+
+	ASSERT_EQ(0, setting_param("victim_timeout_ms", "0"));
+	EXPECT_EQ(-1, second_after(_metadata, next, 2 * TIMEOUT_MS));
+	EXPECT_EQ(0, probe_count(&next->scene.log, "has neither"));
+	/* The first has given way by itself, the second has to after all */
+	hold_release(&next->scene.hold, 0);
+	EXPECT_TRUE(victim_picked(&next->scene.log, next->second.pid, 5000));
+	let_go(_metadata, next);
+}
+
+int main(int argc, char **argv)
+{
+	probe_disposable(&argc, argv);
+	return test_harness_run(argc, argv);
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Victims that are several processes with one address space, and threads of
+ * which some are gone: vfork(), and clone() with CLONE_VM.
+ *
+ * Stock waits for two seconds before it looks at a victim, and never gets the
+ * memory of one whose mmap_lock is held for write: it fails all these but the
+ * guards.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "../kselftest_harness.h"
+#include "scene.h"
+
+enum { SHARER, SHARER_STUCK };	/* flags: PID, and whether it gets stuck */
+
+#define SHARER_FILE	1
+
+FIXTURE(one_mm)
+{
+	struct scene scene;
+	struct victim victim;
+};
+
+FIXTURE_VARIANT(one_mm)
+{
+	enum victim_stuck stuck;
+};
+
+FIXTURE_VARIANT_ADD(one_mm, read)
+{
+	.stuck = VICTIM_READ,
+};
+
+FIXTURE_VARIANT_ADD(one_mm, mmap_lock)
+{
+	.stuck = VICTIM_MMAP_WRITE,
+};
+
+FIXTURE_SETUP(one_mm)
+{
+	int err = scene_start(&self->scene);
+
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+	/* Whose parent is gone becomes a child of the test */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	self->victim.mb = SCENE_MB;
+	self->victim.stuck = variant->stuck;
+	self->victim.hold = &self->scene.hold;
+}
+
+FIXTURE_TEARDOWN(one_mm)
+{
+	hold_release_all(&self->scene.hold);
+	victim_stop(&self->victim);
+	scene_stop(&self->scene);
+}
+
+/* A process with the memory of another one, its flags and signals its own */
+static int live(struct victim *victim)
+{
+	if (victim->shared->flag[SHARER_STUCK])
+		hold_in_read(victim->hold, SHARER_FILE);
+	for (;;)
+		pause();
+	return 0;
+}
+
+static int have_sharer(struct victim *victim)
+{
+	pid_t pid = victim_share(victim, live);
+
+	victim->shared->flag[SHARER] = pid;
+	return pid < 0 ? pid : 0;
+}
+
+static int have_stuck_sharer(struct victim *victim)
+{
+	victim->shared->flag[SHARER_STUCK] = 1;
+	return have_sharer(victim);
+}
+
+static bool sharer_gone(pid_t pid, int ms)
+{
+	int status;
+
+	return probe_wait(waitpid(pid, &status, WNOHANG) == pid, ms) &&
+	       WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
+static void kill_sharers(struct __test_metadata *_metadata, struct scene *scene,
+			 struct victim *victim)
+{
+	pid_t sharer;
+
+	ASSERT_EQ(0, victim_start(victim));
+	sharer = victim->shared->flag[SHARER];
+	if (victim->shared->flag[SHARER_STUCK])
+		EXPECT_TRUE(hold_wait(&scene->hold, SHARER_FILE, 1, 5000));
+	EXPECT_LE(0, scene_kill(scene, SCENE_MB, 1000));
+	EXPECT_TRUE(bystander_intact(&scene->bystander));
+	EXPECT_EQ(0, probe_count(&scene->log, "unable to reap"));
+
+	/* One after the other */
+	EXPECT_TRUE(scene_let_go(scene, victim));
+	hold_release(&scene->hold, SHARER_FILE);
+	EXPECT_TRUE(sharer_gone(sharer, 5000));
+	EXPECT_TRUE(scene_quiet(scene));
+}
+
+TEST_F(one_mm, sharer)
+{
+	self->victim.body = have_sharer;
+	kill_sharers(_metadata, &self->scene, &self->victim);
+}
+
+TEST_F(one_mm, both_stuck)
+{
+	self->victim.body = have_stuck_sharer;
+	kill_sharers(_metadata, &self->scene, &self->victim);
+}
+
+/* The OOM killer may not pick the child; with its parent it has to go */
+static int vfork_exempt(struct victim *victim)
+{
+	pid_t pid = vfork();
+
+	if (!pid) {
+		probe_write("/proc/self/oom_score_adj", "-1000");
+		victim->shared->flag[SHARER] = getpid();
+		victim->shared->stage = VICTIM_READY;
+		hold_in_read(victim->hold, victim->file);
+		_exit(0);
+	}
+	return pid < 0 ? -errno : -EINTR;
+}
+
+TEST_F(one_mm, vfork_exempt_child)
+{
+	if (variant->stuck != VICTIM_READ)
+		SKIP(return, "who waits in vfork() does nothing else");
+	self->victim.body = vfork_exempt;
+	kill_sharers(_metadata, &self->scene, &self->victim);
+}
+
+int main(int argc, char **argv)
+{
+	probe_disposable(&argc, argv);
+	return test_harness_run(argc, argv);
+}
