@@ -152,14 +152,17 @@ static bool reap_relax(struct oom_reap *reap, bool told)
 }
 
 /*
- * Find the last address below @limit that is mapped, and where its VMA starts.
- * No lock on the VMA is needed for that, and reap_step() looks it up again.
+ * Find the last VMA that begins below @limit, where it starts, and its last
+ * address below @limit.  Without mmap_lock the VMA may be freed at any time: it
+ * only tells that there is one, and reap_step() looks it up again.
  */
-static bool prev_mapped(struct mm_struct *mm, unsigned long limit,
-			unsigned long *start, unsigned long *last)
+static struct vm_area_struct *prev_mapped(struct mm_struct *mm,
+					  unsigned long limit,
+					  unsigned long *start,
+					  unsigned long *last)
 {
 	MA_STATE(mas, &mm->mm_mt, limit - 1, limit - 1);
-	void *vma;
+	struct vm_area_struct *vma;
 
 	rcu_read_lock();
 	vma = mas_find_rev(&mas, 0);
@@ -224,13 +227,14 @@ static bool never_written(const struct vm_area_struct *vma)
 }
 
 /* Returns where the next step has to end */
-static unsigned long reap_step(struct oom_reap *reap, unsigned long start,
+static unsigned long reap_step(struct oom_reap *reap,
+			       struct vm_area_struct *vma, unsigned long start,
 			       unsigned long last, unsigned long *chunk)
 {
-	struct vm_area_struct *vma;
 	unsigned long empty;
 
-	vma = oom_reap_lock_vma(reap, last);
+	if (!reap->mmap_locked)
+		vma = oom_reap_lock_vma(reap, last);
 	/* The end of it was unmapped, and perhaps not all */
 	if (vma == ERR_PTR(-EFAULT))
 		return last;
@@ -280,10 +284,14 @@ static bool tell_progress(struct oom_reap *reap)
 static void reap_vmas(struct oom_reap *reap)
 {
 	unsigned long limit = ULONG_MAX, chunk = REAP_CHUNK_MIN;
+	struct vm_area_struct *vma;
 	unsigned long start, last;
 
-	while (limit && prev_mapped(reap->mm, limit, &start, &last)) {
-		limit = reap_step(reap, start, last, &chunk);
+	while (limit) {
+		vma = prev_mapped(reap->mm, limit, &start, &last);
+		if (!vma)
+			break;
+		limit = reap_step(reap, vma, start, last, &chunk);
 		if (!reap_relax(reap, tell_progress(reap))) {
 			reap->incomplete = true;
 			return;

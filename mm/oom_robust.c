@@ -339,12 +339,13 @@ static bool uses_mm(struct task_struct *p, struct mm_struct *mm)
 static bool has_shared_memory(struct oom_reap *reap)
 {
 	MA_STATE(mas, &reap->mm->mm_mt, 0, 0);
+	int directions = reap->mmap_locked ? 1 : 2;
 	int direction, batch = RCU_BATCH;
 	struct vm_area_struct *vma;
 	bool found = false;
 
 	rcu_read_lock();
-	for (direction = 0; direction < 2 && !found; direction++) {
+	for (direction = 0; direction < directions && !found; direction++) {
 		mas_set(&mas, direction ? ULONG_MAX : 0);
 		while (!found) {
 			vma = direction ? mas_find_rev(&mas, 0) :
