@@ -428,7 +428,7 @@ TEST_F(log, guard_exit_faults)
 	faults = probe_vmstat("pgfault") - faults;
 	scene_print("%ld page faults until %d threads had exited", faults,
 		    victim.threads);
-	EXPECT_GT(victim.threads, faults);
+	EXPECT_GT(victim.threads / 10, faults);
 	victim_stop(&victim);
 }
 
