@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The commands of README.md and INSTALL.md are run as they stand there;
 # stand-ins/distributions.sh has those of other distributions.
-use export guest
+use export guest suite
 
 # Each block of both as "NUMBER LINE", without the indentation.
 readme_lines() {
@@ -124,13 +124,10 @@ readme_in_guest() {
 		END { exit bad }' || bad=1
 }
 
-# No block of either that nothing runs.
-check lab.readme all patched
-check_lab_readme() {
-	local bad=0 start call
+# No block of either page that nothing runs.
+readme_blocks() {
+	local start
 
-	scratch
-	need python3:python3
 	while read -r _ start; do
 		case $start in
 		# Calls of lab: lab.demo, whoever calls lab test, lab.deb.
@@ -147,6 +144,26 @@ check_lab_readme() {
 			;;
 		esac
 	done < <(readme_lines | sort -snuk1,1)
+}
+
+# The table "What stock fails" has each of the test programs.
+readme_programs() {
+	diff <(awk -F ' *[|] *' '/^## / { inside = $0 == "## What stock fails" }
+		inside && $2 ~ /^[a-z]/ && $2 != "program" { print $2 }' "$repo/README.md" | sed 's/, /\n/g' | sort) \
+		<(sed -n 's/^TEST_GEN_PROGS *[:+]*= *//p' "$selftests_source/oom_reaper/Makefile" | tr ' ' '\n' | sort) || {
+		echo "above: < in the README's table, > among the test programs"
+		bad=1
+	}
+}
+
+check lab.readme all patched
+check_lab_readme() {
+	local bad=0 call
+
+	scratch
+	need python3:python3
+	readme_blocks
+	readme_programs
 	while read -r call; do
 		"$top/lab" "$call" --help | grep -q '^usage: ' || bad=1
 	done < <(grep -oh '`\./lab [a-z]*' "$repo"/{README,INSTALL}.md | cut -d' ' -f2 | sort -u)
@@ -158,8 +175,14 @@ check_lab_readme() {
 	return $bad
 }
 
-# The README's first command, as it is.
+# The README's first command, as it is. Of a page fault no more is after the kill than
+# there is of it.
 check lab.demo all
 check_lab_demo() {
-	"$top/lab" demo && grep -q '<svg' "$build/demo.svg"
+	"$top/lab" demo && grep -q '<svg' "$build/demo.svg" || return
+	cat "$build"/demo/*.out | awk '/^RESULT / {
+		split("", figure)
+		for (i = 2; i <= NF; i++) { split($i, pair, "="); figure[pair[1]] = pair[2] }
+		if (figure["after_kill_ms"] > figure["worst_stall_ms"] + 0.1) { print; bad = 1 }
+	} END { exit bad }'
 }
