@@ -860,7 +860,7 @@ TEST_F_TIMEOUT(alloc, fail_order_two_victims, 90)
 	setting_param("enabled", "0");
 	setting_param("victim_timeout_ms", "0");
 	first->mb = 4;
-	second->oom_score_adj = 900;
+	second->oom_score_adj = 600;
 	ASSERT_EQ(0, victim_start(first));
 	ASSERT_EQ(0, victim_start(second));
 	ASSERT_EQ(0, eater_start(eater, "kernel+comp", 2,
