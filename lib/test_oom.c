@@ -11,12 +11,15 @@
  *   echo free >&3			# as does closing the file
  *   echo slow 20 >&3			# from now on
  *   echo "loop kernel 0 1000" >&3	# allocate and free, so many times
+ *   echo borrow >&3			# until "free" or the file is closed
  *
  * What is read starts with a line of totals and goes on with a line for each
  * allocation: nanoseconds, and "ok" or "failed".
  *
  * With "slow" direct reclaim for this file sleeps for so many milliseconds at
  * each priority, 13 times in a pass: what else happens meanwhile can be chosen.
+ *
+ * With "borrow" a kthread uses the address space of the caller.
  *
  * The file "map" beside it can be mapped.  Its fault handler sets the entries
  * itself, as those of DAX do: a PFN for even pages, a page for odd ones.  All of
@@ -27,11 +30,14 @@
 #include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/gfp.h>
+#include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
+#include <linux/mmu_context.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pfn_t.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/shrinker.h>
@@ -76,6 +82,8 @@ struct test_alloc {
  * @task: allocates at the moment
  * @shrinker: makes direct reclaim slow
  * @slow_ms: by so much
+ * @borrower: the kthread that uses @borrowed
+ * @borrowed: an address space, with a reference to its mm_users
  */
 struct test_oom {
 	struct mutex lock;	/* see above */
@@ -86,6 +94,8 @@ struct test_oom {
 	struct task_struct *task;
 	struct shrinker *shrinker;
 	unsigned int slow_ms;
+	struct task_struct *borrower;
+	struct mm_struct *borrowed;
 };
 
 /* Flags that make a request complete on their own, and those added to them */
@@ -229,6 +239,48 @@ static int alloc_all(struct test_oom *test, gfp_t gfp, unsigned int count)
 	return 0;
 }
 
+static int borrow(void *data)
+{
+	struct mm_struct *mm = data;
+
+	kthread_use_mm(mm);
+	while (true) {
+		set_current_state(TASK_IDLE);
+		if (kthread_should_stop())
+			break;
+		schedule();
+	}
+	__set_current_state(TASK_RUNNING);
+	kthread_unuse_mm(mm);
+	return 0;
+}
+
+static int start_borrower(struct test_oom *test)
+{
+	struct task_struct *task;
+
+	if (test->borrower)
+		return -EBUSY;
+	mmget(current->mm);
+	task = kthread_run(borrow, current->mm, "test_oom");
+	if (IS_ERR(task)) {
+		mmput(current->mm);
+		return PTR_ERR(task);
+	}
+	test->borrower = task;
+	test->borrowed = current->mm;
+	return 0;
+}
+
+static void stop_borrower(struct test_oom *test)
+{
+	if (!test->borrower)
+		return;
+	kthread_stop(test->borrower);
+	mmput(test->borrowed);
+	test->borrower = NULL;
+}
+
 /* Keeps no record: the caller takes the time of all of it */
 static int loop(char *text)
 {
@@ -259,9 +311,12 @@ static int do_request(struct test_oom *test, char *text)
 	int err;
 
 	if (!strcmp(text, "free")) {
+		stop_borrower(test);
 		free_all(test);
 		return 0;
 	}
+	if (!strcmp(text, "borrow"))
+		return start_borrower(test);
 	if (!strncmp(text, "slow ", 5))
 		return make_slow(test, text + 5);
 	if (str_has_prefix(text, "loop "))
@@ -389,6 +444,7 @@ static int test_oom_release(struct inode *inode, struct file *file)
 
 	if (test->shrinker)
 		shrinker_free(test->shrinker);
+	stop_borrower(test);
 	free_all(test);
 	return seq_release_private(inode, file);
 }
