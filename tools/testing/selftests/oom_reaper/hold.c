@@ -586,7 +586,10 @@ int hold_written(struct hold *hold, int file, int page)
 	return hold->shared->file[file].written[page] - 1;
 }
 
-/* A page that will have to be written. NULL on failure */
+/*
+ * A page that will have to be written. NULL on failure. Its file stays open:
+ * close() would ask the server, and wait.
+ */
 static char *map_dirty_page(struct hold *hold, int file)
 {
 	int fd = open_file(hold, KIND_WRITE, file, O_RDWR);
@@ -595,7 +598,6 @@ static char *map_dirty_page(struct hold *hold, int file)
 	if (fd < 0)
 		return NULL;
 	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	close(fd);
 	if (page == MAP_FAILED)
 		return NULL;
 	*page = 1;
@@ -609,14 +611,15 @@ int hold_exit_mmap(struct hold *hold, int file)
 
 static int stuck_in_mmap(struct hold *hold, int file, char *at)
 {
-	char *other, *page = map_dirty_page(hold, file);
-	int direct;
+	/* First: to open a file throws its cached pages out, too */
+	int direct = open_file(hold, KIND_WRITE, file, O_RDONLY);
+	char *page, *other;
 
-	if (!page)
-		return -errno;
-	direct = open_file(hold, KIND_WRITE, file, O_RDONLY);
 	if (direct < 0)
 		return direct;
+	page = map_dirty_page(hold, file);
+	if (!page)
+		return -errno;
 	/*
 	 * fuse_file_mmap() of a direct I/O file throws the cached pages out,
 	 * writes the dirty one back first and waits for the server.
