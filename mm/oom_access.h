@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How a pass of the OOM reaper gets hold of an address space
+ * How the OOM reaper locks an address space for a pass
  */
 #ifndef __MM_OOM_ACCESS_H
 #define __MM_OOM_ACCESS_H
@@ -18,15 +18,15 @@ struct workqueue_struct;
  * @mm: the address space; the caller holds a reference to its mm_count
  * @victim: a process that used it
  * @ignore_unreadable: reap even if a robust list cannot be read
- * @busy_since_ns: when this task last let others run
- * @keep: what is left for exit_robust_list()
- * @nr_pages: out: anonymous pages unmapped
- * @vma_locks: out: mmap_lock was not available, the VMAs' own locks were used
- * @unread: out: why a robust list could not be read, 0 or -errno
+ * @busy_since_ns: when this task last let other tasks run
+ * @keep: the ranges to keep for exit_robust_list()
+ * @nr_pages: out: number of anonymous pages unmapped
+ * @vma_locks: out: mmap_lock was not available, per-VMA locks were used
+ * @unread: out: why a robust list could not be read (-errno), or 0
  * @mmap_locked: mmap_lock is held for read
  * @mm_pinned: a reference to mm_users is held
  * @incomplete: something had to be left for another pass
- * @nr_told: @nr_pages when those who wait for memory were last told of it
+ * @nr_told: value of @nr_pages when waiters were last woken
  */
 struct oom_reap {
 	struct mm_struct *mm;
@@ -49,8 +49,8 @@ extern bool oom_reap_vma_locks;
 extern struct workqueue_struct *oom_reap_wq;
 
 /*
- * A SCHED_FIFO thread lets the others on its CPU run for a millisecond after
- * each five: cond_resched() does nothing for them.
+ * A SCHED_FIFO thread lets other tasks on its CPU run for one millisecond after
+ * five, because cond_resched() does not help them.
  */
 #define OOM_REAP_BURST_NS	(5 * NSEC_PER_MSEC)
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How victims get from the OOM killer to the reaper
+ * Handover of victims from the OOM killer to the reaper
  */
 #ifndef __MM_OOM_HANDOVER_H
 #define __MM_OOM_HANDOVER_H
@@ -13,14 +13,14 @@ struct mm_struct;
 /**
  * struct oom_handover - mms on their way to the reaper
  * @slot: one mm
- * @backlog: those that came while the slot was taken, the last first
- * @lock: serialises those who take from the backlog, protects @oldest
- * @oldest: taken off the backlog and put into order
+ * @backlog: mms that arrived while the slot was taken, newest first
+ * @lock: serialises threads that take from the backlog, protects @oldest
+ * @oldest: mms that were taken off the backlog, oldest first
  */
 struct oom_handover {
 	struct mm_struct *slot;
 	struct llist_head backlog;
-	spinlock_t lock;	/* see above */
+	spinlock_t lock;	/* protects @oldest */
 	struct llist_node *oldest;
 };
 

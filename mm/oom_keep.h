@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The ranges of an address space that the OOM reaper leaves alone
+ * The ranges of an address space that the OOM reaper keeps
  */
 #ifndef __MM_OOM_KEEP_H
 #define __MM_OOM_KEEP_H
@@ -11,7 +11,7 @@
 /**
  * struct oom_keep_range - a range of addresses that stays mapped
  * @start: first address, page aligned
- * @end: first address after it, page aligned
+ * @end: first address after the range, page aligned
  */
 struct oom_keep_range {
 	unsigned long start;
@@ -22,19 +22,19 @@ struct oom_keep_range {
 #define OOM_KEEP_INLINE		8
 
 /*
- * How many pages of a victim may be kept: every entry of a robust list of the
- * maximum length on a page of its own, or some huge pages.
+ * The maximum number of pages of a victim to keep.  It allows for every entry
+ * of a robust list of maximum length on a page of its own, or some huge pages.
  */
 #define OOM_KEEP_PAGES		(max_t(unsigned long, SZ_16M, PMD_SIZE) >> \
 				 PAGE_SHIFT)
 
 /**
- * struct oom_keep - the ranges of an address space that are not to be reaped
- * @range: sorted by address; they neither overlap nor touch
- * @nr: how many are in use
- * @max: how many fit
- * @nr_pages: how many pages they have
- * @inline_range: used if there is no memory for more
+ * struct oom_keep - the ranges of an address space that must not be reaped
+ * @range: sorted by address; ranges neither overlap nor touch
+ * @nr: number of ranges in use
+ * @max: number of ranges that fit
+ * @nr_pages: number of pages in all ranges
+ * @inline_range: used if the caller has no memory for more
  */
 struct oom_keep {
 	struct oom_keep_range *range;

@@ -66,10 +66,10 @@ unsigned long oom_reaper_futex_grace(void)
 
 /**
  * oom_reaper_pause_ms() - how long to wait before the next attempt
- * @failed: how many attempts have failed so far, at least 1
+ * @failed: number of attempts that have failed so far, at least 1
  * @limit_ms: the longest wait
  *
- * Most of what is in the way is so for a moment.
+ * Start with short waits, as most locks are released in a moment.
  *
  * Return: the time in ms: 1, 2, 4, and so on up to @limit_ms.
  */
@@ -83,9 +83,9 @@ unsigned int oom_reaper_pause_ms(unsigned int failed, unsigned int limit_ms)
  * @val: the new value, as written by a user
  * @kp: the parameter; its argument is a &struct oom_reaper_param
  *
- * Context: Process context, under the lock on module parameters, or during
+ * Context: Process context, under the lock for module parameters, or during
  * boot.
- * Return: 0, or -EINVAL if @val is no number or out of range.
+ * Return: 0, or -EINVAL if @val is not a number or is out of range.
  */
 int oom_reaper_param_set(const char *val, const struct kernel_param *kp)
 {

@@ -12,11 +12,11 @@ struct kernel_param;
 #define OOM_REAPER_THREADS_MAX	16
 
 /**
- * struct oom_reaper_param - a number that can be set within limits
- * @value: what it is
- * @min: the least it can be
- * @max: the most it can be
- * @apply: puts a new value into effect, if there is more to it
+ * struct oom_reaper_param - a numeric parameter with limits
+ * @value: current value
+ * @min: lowest valid value
+ * @max: highest valid value
+ * @apply: called with a new value, or NULL
  */
 struct oom_reaper_param {
 	unsigned int value;

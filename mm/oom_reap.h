@@ -10,10 +10,10 @@
 /**
  * enum oom_reap_result - how a pass over an address space ended
  * @OOM_REAP_DONE: nothing is left in it that could be reaped
- * @OOM_REAP_GONE: exit_mmap() had freed it before
- * @OOM_REAP_AGAIN: a lock or an mmu notifier was in the way of some of it
- * @OOM_REAP_FUTEX: nothing was reaped, because a robust list that lies in it
- *	cannot be read yet, or is too long
+ * @OOM_REAP_GONE: exit_mmap() has freed it already
+ * @OOM_REAP_AGAIN: something was left because of a lock or an mmu notifier
+ * @OOM_REAP_FUTEX: nothing was reaped, because a robust list in it cannot be
+ *	read yet, or is too long
  */
 enum oom_reap_result {
 	OOM_REAP_DONE,

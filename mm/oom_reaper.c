@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The OOM reaper: gives the memory of the OOM killer's victims back, whatever
- * they are stuck on.
+ * The OOM reaper: frees the memory of the OOM killer's victims, whatever they
+ * are stuck on.
  *
  * The OOM killer hands over a victim's mm once all processes that share it have
- * been sent SIGKILL.  From then on the mm is a job of one thread, which goes
- * over it as often as it takes, until MMF_OOM_SKIP is set: that tells the OOM
- * killer that this victim has nothing more to give.
+ * been sent SIGKILL.  From then on the mm is a job of one thread, which makes
+ * as many passes over it as it takes, until MMF_OOM_SKIP is set.  That tells
+ * the OOM killer that this victim has nothing more to give.
  */
 #define pr_fmt(fmt) "oom_reaper: " fmt
 
@@ -32,24 +32,24 @@
 #include "oom_params.h"
 #include "oom_reap.h"
 
-/* How many victims one thread looks after at the same time */
+/* How many victims one thread handles at the same time */
 #define MAX_JOBS	256
 
-/* Ranges that can be kept: as many as there can be small pages */
+/* How many ranges can be kept: one for each 4 KiB page that can be kept */
 #define MAX_RANGES	4096
 
 /*
  * How long a victim that has been reaped may take to exit before the OOM killer
- * looks for the next one.  Sockets, pipes and page tables go only then, and so
- * does shared memory: if that is a real part of the victim, it may have the time
- * that it had from a reaper that waited.
+ * selects the next one.  Sockets, pipes and page tables are freed only then,
+ * and so is shared memory.  If shared memory is a large part of the victim, it
+ * gets the two seconds that the OOM reaper used to wait before it started.
  */
 #define EXIT_MS		100
 #define EXIT_MS_SHARED	2000
 
 /*
- * How long a victim may be gone over again after the first pass.  It could be
- * filled again for ever, by a userfaultfd monitor that lives.
+ * How long to go on reaping a victim after the first pass.  Its address space
+ * could be refilled forever.
  */
 #define JOB_MS		10000
 
@@ -57,21 +57,21 @@
 #define FUTEX_PAUSE_MS	8
 
 /**
- * struct reaper_job - a victim that a thread looks after
+ * struct reaper_job - a victim that a thread handles
  * @mm: its address space, pinned by mm_count
- * @since: when the thread may begin with it, in jiffies
+ * @since: when the thread may start on it, in jiffies
  * @due: when the thread will look at it again, in jiffies
- * @exit_by: when to give up the wait for its exit, in jiffies; if @reaped
- * @reap_by: when to give up the reaping, in jiffies; if @passes
- * @passes: how many passes have left something
- * @failed: how many of them in a row have freed nothing
- * @futex_waits: how many times a robust list could not be read
- * @nr_pages: anonymous pages unmapped so far
- * @rss: pages that were mapped when the thread last looked; if @reaped
- * @reaped: all that can be reaped has been; it has yet to exit
- * @kept: something was left for the robust futexes
+ * @exit_by: when to stop waiting for its exit, in jiffies; if @reaped
+ * @reap_by: when to stop reaping, in jiffies; if @passes
+ * @passes: number of passes that have left something
+ * @failed: number of passes or checks in a row that have freed nothing
+ * @futex_waits: number of times that a robust list could not be read
+ * @nr_pages: number of anonymous pages unmapped so far
+ * @rss: number of mapped pages at the last check; if @reaped
+ * @reaped: all that can be reaped has been; the victim has yet to exit
+ * @kept: pages were kept for robust futexes
  * @unread: a robust list could not be read in time
- * @vma_locks: some of it was reaped under the VMAs' own locks
+ * @vma_locks: some of it was reaped under per-VMA locks
  */
 struct reaper_job {
 	struct mm_struct *mm;
@@ -94,9 +94,9 @@ struct reaper_job {
  * struct reaper - a reaper thread
  * @task: the kthread
  * @busy_since_ns: when it last slept
- * @nr_jobs: how many of @jobs are in use
- * @jobs: the victims it looks after
- * @range: the ranges that are to be kept of one of them
+ * @nr_jobs: number of @jobs in use
+ * @jobs: the victims that it handles
+ * @range: the ranges to keep, for one job at a time
  */
 struct reaper {
 	struct task_struct *task;
@@ -159,7 +159,7 @@ static void add_job(struct reaper *reaper, struct mm_struct *mm)
 		.since = due,
 		.due = due,
 	};
-	/* What the victim may take begins when the reaper does */
+	/* The victim's timeout starts when the reaper does */
 	oom_victim_extend(mm, due);
 }
 
@@ -195,8 +195,8 @@ static void report_gave_up(const struct reaper_job *job)
 }
 
 /*
- * The victim has nothing more to give.  Too early, and the OOM killer would kill
- * the next one while this one still gives memory back.
+ * The victim has nothing more to give.  If this is called too early, the OOM
+ * killer kills the next process while this one still frees memory.
  */
 static void end_job(struct reaper *reaper, struct reaper_job *job)
 {
@@ -213,8 +213,8 @@ static bool exited(const struct mm_struct *mm)
 }
 
 /*
- * With no users left, it is exit_mmap() that holds mmap_lock.  It frees in
- * batches, and some of what it has unmapped may not be free yet.
+ * With no users left, the holder of mmap_lock is exit_mmap().  It frees in
+ * batches, so some of what it has unmapped may not be free yet.
  */
 static bool exit_mmap_at_work(const struct mm_struct *mm)
 {
@@ -235,9 +235,9 @@ static bool futex_grace_over(const struct reaper_job *job)
 }
 
 /*
- * A robust list cannot be read.  Either it is on its way from a disk, or only
- * its thread can read it, when it exits.  It may have all the time that it had
- * from a reaper that waited.
+ * A robust list cannot be read.  Either it is being read from a disk, or only
+ * its thread can read it, when it exits.  Wait for futex_grace_ms, which is by
+ * default as long as the OOM reaper used to wait before it started.
  */
 static void wait_for_futex(struct reaper_job *job, int why)
 {
@@ -247,7 +247,7 @@ static void wait_for_futex(struct reaper_job *job, int why)
 	}
 	oom_victim_extend(job->mm, jiffies);
 	pause_job(job, job->futex_waits, FUTEX_PAUSE_MS);
-	/* Lists that are too long do not get shorter while their owner is stuck */
+	/* A list that is too long stays that way: wait for the grace period */
 	if (why == -E2BIG)
 		job->due = job->since + oom_reaper_futex_grace();
 }
@@ -278,7 +278,7 @@ static bool check_exit(struct reaper_job *job)
 	if (exited(job->mm))
 		return false;
 	if (time_after_eq(jiffies, job->exit_by)) {
-		/* The exit of a large victim may take its time */
+		/* A large victim takes long to exit: wait while it shrinks */
 		if (rss >= job->rss)
 			return false;
 		job->rss = rss;
@@ -294,7 +294,7 @@ static bool try_again(struct reaper_job *job, unsigned long nr_pages)
 	if (!job->passes++)
 		job->reap_by = jiffies + msecs_to_jiffies(JOB_MS);
 	job->failed = nr_pages ? 0 : job->failed + 1;
-	/* However much a pass frees: the victim may be filled again meanwhile */
+	/* Pause even if the pass has freed a lot: it may be refilled */
 	pause_job(job, job->passes, READ_ONCE(oom_reaper_interval_ms.value));
 
 	if (job->failed < READ_ONCE(oom_reaper_attempts.value) &&
@@ -327,7 +327,7 @@ static bool do_job(struct reaper *reaper, struct reaper_job *job)
 
 	switch (result) {
 	case OOM_REAP_GONE:
-		/* Its shared memory may be still to come */
+		/* Its shared memory may not be free yet */
 		if (exited(job->mm))
 			return false;
 		wait_for_exit(job);
@@ -361,7 +361,7 @@ static void do_due_jobs(struct reaper *reaper)
 		if (time_after_eq(jiffies, job->due))
 			goes_on = job->reaped ? check_exit(job) :
 						do_job(reaper, job);
-		/* The last one takes the place of one that ends */
+		/* end_job() moves the last job into the place of this one */
 		if (goes_on)
 			i++;
 		else
@@ -379,7 +379,7 @@ static long next_due(const struct reaper *reaper)
 	return max(wait, 1L);
 }
 
-/* Those that only have yet to exit give way */
+/* If all places are taken, end jobs that only wait for an exit */
 static void make_room(struct reaper *reaper)
 {
 	unsigned int i;
@@ -426,8 +426,8 @@ static int oom_reaper(void *data)
 }
 
 /*
- * SCHED_FIFO, so that the reaper gets a CPU when all are busy.  The highest
- * priority, as nothing that spins may keep memory from everybody.
+ * Use SCHED_FIFO, so that the reaper gets a CPU when all are busy.  By default
+ * it has the highest priority, so that no spinning task can delay it.
  */
 static void set_priority(struct task_struct *task, unsigned int priority)
 {
@@ -459,8 +459,8 @@ static int start_reaper(unsigned int id)
 }
 
 /**
- * oom_reaper_set_priority() - give all reaper threads another priority
- * @priority: that of SCHED_FIFO, 0 for SCHED_NORMAL
+ * oom_reaper_set_priority() - change the priority of all reaper threads
+ * @priority: SCHED_FIFO priority, or 0 for SCHED_NORMAL
  *
  * Context: Process context.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the OOM reaper keeps for robust futexes, and how it reads it
+ * Keeping the memory that robust futexes need, and reading a victim's memory
  */
 #ifndef __MM_OOM_ROBUST_H
 #define __MM_OOM_ROBUST_H

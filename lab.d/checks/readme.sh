@@ -150,7 +150,7 @@ readme_blocks() {
 readme_programs() {
 	diff <(awk -F ' *[|] *' '/^## / { inside = $0 == "## What stock fails" }
 		inside && $2 ~ /^[a-z]/ && $2 != "program" { print $2 }' "$repo/README.md" | sed 's/, /\n/g' | sort) \
-		<(sed -n 's/^TEST_GEN_PROGS *[:+]*= *//p' "$selftests_source/oom_reaper/Makefile" | tr ' ' '\n' | sort) || {
+		<(test_programs | sort) || {
 		echo "above: < in the README's table, > among the test programs"
 		bad=1
 	}

@@ -8,13 +8,17 @@ use fetch
 suite_table=$top/lab.d/guest/suites
 selftests_source=$repo/tools/testing/selftests
 
+# Our test programs.
+test_programs() {
+	grep -lsE 'ksft_set_plan|kselftest_harness\.h"' "$selftests_source/oom_reaper"/*.c | sed 's:.*/::; s:\.c$::'
+}
+
 # The names in the table, and the programs that have no line in it.
 suite_names() {
 	local program
 
 	awk '$1 !~ /^#/ && NF >= 2 { print $1 }' "$suite_table"
-	# shellcheck disable=SC2013
-	for program in $(sed -n 's/^TEST_GEN_PROGS *[:+]*= *//p' "$selftests_source/oom_reaper/Makefile" 2>/dev/null); do
+	for program in $(test_programs); do
 		awk -v p="oom_reaper/$program" '$1 !~ /^#/ && $2 == p { found = 1 } END { exit !found }' "$suite_table" ||
 			printf '%s\n' "$program"
 	done

@@ -10,7 +10,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -203,9 +203,9 @@ TEST_F(account, mmap_lock_write)
 
 static int one_lock(struct victim *victim)
 {
+	static atomic_uint word;
 	static struct robust_list_head head;
 	static struct robust_list node;
-	static atomic_uint word;
 
 	return locks_register_one(&head, &node, &word);
 }
@@ -408,6 +408,30 @@ FIXTURE_TEARDOWN(log)
 	scene_stop(&self->scene);
 }
 
+/*
+ * The reaper may have been over it by then.  Its threads must not have memory
+ * allocated for their robust lists and clear_child_tid, only to free it again.
+ */
+TEST_F(log, guard_exit_faults)
+{
+	struct victim victim = {
+		.mb = SCENE_MB, .threads = 300, .alone = true,
+	};
+	long faults;
+
+	ASSERT_EQ(0, victim_start(&victim));
+	/* It is about to unmap what it shares with this process */
+	probe_sleep_ms(200);
+	faults = probe_vmstat("pgfault");
+	EXPECT_EQ(0, victim_sysrq());
+	EXPECT_TRUE(victim_gone(&victim, 5000));
+	faults = probe_vmstat("pgfault") - faults;
+	scene_print("%ld page faults until %d threads had exited", faults,
+		    victim.threads);
+	EXPECT_GT(victim.threads / 10, faults);
+	victim_stop(&victim);
+}
+
 TEST_F(log, guard_reaped)
 {
 	struct victim victim = {
@@ -443,6 +467,26 @@ TEST_F(log, guard_reaped)
 				 victim.pid));
 	hold_release_all(&self->scene.hold);
 	EXPECT_TRUE(victim_gone(&victim, 5000));
+	victim_stop(&victim);
+}
+
+/* What a parent is told of the memory of a child that was reaped */
+TEST_F(log, maxrss)
+{
+	struct victim victim = {
+		.mb = SCENE_MB, .stuck = VICTIM_READ,
+		.hold = &self->scene.hold,
+	};
+	struct rusage usage;
+
+	ASSERT_EQ(0, victim_start(&victim));
+	EXPECT_EQ(0, victim_sysrq());
+	EXPECT_TRUE(victim_reaped(&self->scene.log, victim.pid, 5000));
+	EXPECT_TRUE(scene_let_go(&self->scene, &victim));
+	ASSERT_EQ(0, getrusage(RUSAGE_CHILDREN, &usage));
+	scene_print("ru_maxrss is %ld kB, it had %zu MB", usage.ru_maxrss,
+		    victim.mb);
+	EXPECT_LE((long)victim.mb * 1024, usage.ru_maxrss);
 	victim_stop(&victim);
 }
 

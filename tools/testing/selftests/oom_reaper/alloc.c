@@ -843,6 +843,129 @@ TEST_F_TIMEOUT(alloc, fail_order, 60)
 	EXPECT_TRUE(scene_quiet(&self->alloc.scene));
 }
 
+/*
+ * A task waits for a victim, another one is killed meanwhile, and the first one
+ * ends with too little: the task goes on to wait for the other one.
+ */
+TEST_F_TIMEOUT(alloc, fail_order_two_victims, 90)
+{
+	struct alloc *alloc = &self->alloc;
+	struct victim *first = &alloc->victim[0], *second = &alloc->victim[1];
+	struct probe_text *log = &alloc->scene.log;
+	struct eater *eater = alloc->eater;
+	bool waits;
+
+	if (sysctl_set("oom_fail_order", 2))
+		SKIP(return, "no sysctl \"oom_fail_order\"");
+	setting_param("enabled", "0");
+	setting_param("victim_timeout_ms", "0");
+	first->mb = 4;
+	second->oom_score_adj = 600;
+	ASSERT_EQ(0, victim_start(first));
+	ASSERT_EQ(0, victim_start(second));
+	ASSERT_EQ(0, eater_start(eater, "kernel+comp", 2,
+				 (probe_free_kb() + 16 * 1024) / PAGE_KB / 4));
+	eater_go(eater);
+	EXPECT_TRUE(victim_picked(log, first->pid, 20000));
+	EXPECT_TRUE(eater_waits(eater, 500));
+	EXPECT_EQ(0, victim_sysrq());
+	EXPECT_TRUE(victim_picked(log, second->pid, 5000));
+	hold_release(&alloc->scene.hold, first->file);
+	EXPECT_TRUE(victim_gone(first, 5000));
+	waits = eater_waits(eater, 1000);
+	hold_release(&alloc->scene.hold, second->file);
+	EXPECT_TRUE(victim_gone(second, 5000));
+	EXPECT_TRUE(eater_done(eater, 20000));
+	scene_print("with the first one gone it %s; %ld failed",
+		    waits ? "waits for the second" : "does not wait",
+		    eater->shared->failed);
+	EXPECT_TRUE(waits);
+	EXPECT_EQ(0, eater->shared->failed);
+	EXPECT_EQ(2, probe_count(log, "Killed process"));
+	EXPECT_TRUE(bystander_intact(&alloc->scene.bystander));
+	EXPECT_TRUE(scene_quiet(&alloc->scene));
+}
+
+struct reader {
+	atomic_long kb;		/* read so far */
+	atomic_int error;	/* that ended it, positive */
+	atomic_llong worst_ns;
+};
+
+/* Whose page faults are those of the kernel: read() fills the memory */
+static void read_zeroes(struct reader *reader, size_t kb)
+{
+	int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	char *mem = victim_map(kb * 1024, false);
+	size_t at;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, "reader");
+	for (at = 0; !reader->error && at < kb * 1024; at += 16384) {
+		long long from = probe_now_ns();
+		ssize_t got = read(fd, mem + at, 16384);
+
+		if (probe_now_ns() - from > reader->worst_ns)
+			reader->worst_ns = probe_now_ns() - from;
+		if (got < 0)
+			reader->error = errno;
+		else if (got < 16384)
+			at -= 16384 - got;
+		reader->kb = at / 1024;
+	}
+	_exit(0);
+}
+
+/*
+ * A page fault of user space is tried again. One in copy_to_user() cannot be:
+ * the system call fails once the victim has had its time, and nobody else is
+ * killed for it.
+ */
+TEST_F_TIMEOUT(alloc, fail_order_fault, 90)
+{
+	struct alloc *alloc = &self->alloc;
+	struct probe_text *log = &alloc->scene.log;
+	struct reader *reader;
+	bool ended;
+	pid_t pid;
+
+	if (sysctl("oom_fail_order") < 0)
+		SKIP(return, "no sysctl \"oom_fail_order\"");
+	setting_param("enabled", "0");
+	setting_param("victim_timeout_ms", "2000");
+	/* For what else is allocated then */
+	alloc->victim[1].oom_score_adj = 900;
+	alloc->victim[1].stuck = VICTIM_FREE;
+	ASSERT_EQ(0, victim_start(&alloc->victim[0]));
+	ASSERT_EQ(0, victim_start(&alloc->victim[1]));
+	reader = mmap(NULL, sizeof(*reader), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, reader);
+	reader->kb = 0;
+	ASSERT_EQ(0, sysctl_set("oom_fail_order", 0));
+	pid = fork();
+	if (!pid)
+		read_zeroes(reader, probe_free_kb() + 128 * 1024);
+	ASSERT_LT(0, pid);
+	ended = probe_wait(waitpid(pid, NULL, WNOHANG) == pid, 30000);
+	if (!ended) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+	scene_print("read() of %ld MB: %s, worst %lld ms, %d killed",
+		    reader->kb / 1024, strerror(reader->error),
+		    reader->worst_ns / 1000000,
+		    probe_count(log, "Killed process"));
+	EXPECT_TRUE(ended);
+	EXPECT_EQ(EFAULT, reader->error);
+	/* Not before a victim has had its time */
+	EXPECT_LT(1500, reader->worst_ns / 1000000);
+	EXPECT_TRUE(victim_picked(log, alloc->victim[0].pid, 0));
+	EXPECT_TRUE(bystander_intact(&alloc->scene.bystander));
+	EXPECT_TRUE(scene_quiet(&alloc->scene));
+	munmap(reader, sizeof(*reader));
+}
+
 int main(int argc, char **argv)
 {
 	probe_disposable(&argc, argv);

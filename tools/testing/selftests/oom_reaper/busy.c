@@ -259,20 +259,31 @@ static long worst_ms(struct watch *watch, int first, int end)
 }
 
 /* The reaper must not get in the way of others */
-FIXTURE(polite)
-{
+struct polite {
 	struct busy busy;
 	pid_t reaper;
 	cpu_set_t cpus;		/* of the reaper */
+	/* What is watched: the CPUs from @first to before @end */
+	int first;
+	int end;
+	int priority;		/* of those who watch */
+	long mb;		/* of the victim */
+	long control_ms;	/* the longest wait while nothing happened */
+};
+
+FIXTURE(polite)
+{
+	struct polite polite;
 };
 
 FIXTURE_SETUP(polite)
 {
-	struct busy *busy = &self->busy;
+	struct polite *polite = &self->polite;
+	struct busy *busy = &polite->busy;
 	int err;
 
-	self->reaper = probe_task("oom_reaper");
-	sched_getaffinity(self->reaper, sizeof(self->cpus), &self->cpus);
+	polite->reaper = probe_task("oom_reaper");
+	sched_getaffinity(polite->reaper, sizeof(polite->cpus), &polite->cpus);
 	err = busy_start(busy);
 	if (err == -ENODEV || err == -E2BIG)
 		SKIP(return, "no FUSE, or more than %d CPUs", MAX_CPUS);
@@ -282,59 +293,56 @@ FIXTURE_SETUP(polite)
 	ASSERT_NE(MAP_FAILED, busy->watch);
 	/* A serial console keeps its CPU for as long as the report takes */
 	setting_change(PRINTK, "1");
+	polite->end = busy->cpus;
+	polite->mb = probe_env("OOM_REAPER_POLITE_MB",
+			       probe_meminfo_kb("MemAvailable") / 1024 * 6 / 10);
 }
 
 FIXTURE_TEARDOWN(polite)
 {
-	sched_setaffinity(self->reaper, sizeof(self->cpus), &self->cpus);
-	busy_stop(&self->busy);
-	munmap(self->busy.watch, sizeof(*self->busy.watch));
-}
+	struct polite *polite = &self->polite;
 
-/* Memory of the victim, in megabytes */
-static long much_memory(void)
-{
-	return probe_env("OOM_REAPER_POLITE_MB",
-			 probe_meminfo_kb("MemAvailable") / 1024 * 6 / 10);
+	sched_setaffinity(polite->reaper, sizeof(polite->cpus), &polite->cpus);
+	busy_stop(&polite->busy);
+	munmap(polite->busy.watch, sizeof(*polite->busy.watch));
 }
 
 /*
- * Watch the CPUs from @first to before @end while @mb megabytes of a victim are
- * reaped. Return: the longest time that a watcher was off its CPU, in ms; in
- * @control the same while nothing happened.
+ * Watch the CPUs while the victim is reaped. Return: the longest time that a
+ * watcher was off its CPU, in ms
  */
-static long kill_watched(struct __test_metadata *_metadata, struct busy *busy,
-			 int first, int end, int priority, long mb,
-			 long *control)
+static long kill_watched(struct __test_metadata *_metadata,
+			 struct polite *polite)
 {
+	int cpu, back, first = polite->first, end = polite->end;
+	struct busy *busy = &polite->busy;
 	struct victim *victim = &busy->victim;
 	struct watch *watch = busy->watch;
 	long before, worst;
-	int cpu, back;
 
 	memset(watch, 0, sizeof(*watch));
 	if (victim_start(victim))
 		return -1;
 	for (cpu = first; cpu < end; cpu++)
-		start_watcher(busy, cpu, priority);
+		start_watcher(busy, cpu, polite->priority);
 	set_fifo(TEST_PRIORITY);
 	/* What the host does to them by itself */
 	watch_begin(watch);
-	probe_sleep_ms(priority ? CONTROL_MS / 6 : CONTROL_MS);
+	probe_sleep_ms(polite->priority ? CONTROL_MS / 6 : CONTROL_MS);
 	watch_end(watch, first, end);
-	*control = worst_ms(watch, first, end);
+	polite->control_ms = worst_ms(watch, first, end);
 	probe_sleep_ms(50);
 	before = probe_free_kb();
 	watch_begin(watch);
 	victim_sysrq();
-	back = victim_memory_back(before, mb, 20000);
+	back = victim_memory_back(before, polite->mb, 20000);
 	watch_end(watch, first, end);
 	set_fifo(0);
 	stop_spinners(busy);
 	worst = worst_ms(watch, first, end);
-	scene_print("%ld MB back after %d ms", mb, back);
+	scene_print("%ld MB back after %d ms", polite->mb, back);
 	scene_print("a task waited up to %ld ms for its CPU, up to %ld ms before",
-		    worst, *control);
+		    worst, polite->control_ms);
 	EXPECT_LE(0, back);
 	EXPECT_TRUE(scene_let_go(&busy->scene, victim));
 	victim_stop(victim);
@@ -348,18 +356,17 @@ static long kill_watched(struct __test_metadata *_metadata, struct busy *busy,
  */
 TEST_F_TIMEOUT(polite, guard_polite, 240)
 {
-	long worst, least = -1, control = 0, most_control = 0;
-	struct busy *busy = &self->busy;
+	struct polite *polite = &self->polite;
+	long worst, least = -1, most_control = 0;
 	int try;
 
-	busy->victim.mb = much_memory();
+	polite->busy.victim.mb = polite->mb;
 	for (try = 0; try < POLITE_TRIES; try++) {
-		worst = kill_watched(_metadata, busy, 0, busy->cpus, 0,
-				     busy->victim.mb, &control);
+		worst = kill_watched(_metadata, polite);
 		if (worst >= 0 && (least < 0 || worst < least))
 			least = worst;
-		if (2 * control > most_control)
-			most_control = 2 * control;
+		if (2 * polite->control_ms > most_control)
+			most_control = 2 * polite->control_ms;
 		if (least >= 0 && least < POLITE_MS)
 			break;
 	}
@@ -403,31 +410,33 @@ static int map_sparse(struct victim *victim)
 
 TEST_F_TIMEOUT(polite, polite_sparse, 240)
 {
-	long mb = much_memory(), worst, least = -1, control = 0;
-	struct busy *busy = &self->busy;
+	struct polite *polite = &self->polite;
+	struct busy *busy = &polite->busy;
+	long worst, least = -1;
 	cpu_set_t one;
 	int try;
 
 	if (busy->cpus < 2)
 		SKIP(return, "needs two CPUs");
-	ASSERT_LT(0, self->reaper);
-	if (sched_getscheduler(self->reaper) != SCHED_FIFO)
+	ASSERT_LT(0, polite->reaper);
+	if (sched_getscheduler(polite->reaper) != SCHED_FIFO)
 		SKIP(return, "an ordinary thread waits for this task");
 	CPU_ZERO(&one);
 	CPU_SET(SPARSE_CPU, &one);
-	ASSERT_EQ(0, sched_setaffinity(self->reaper, sizeof(one), &one));
+	ASSERT_EQ(0, sched_setaffinity(polite->reaper, sizeof(one), &one));
 	run_on(!SPARSE_CPU);
 	/* Throttled, the task would wait for nothing */
 	setting_change(RT_RUNTIME, "-1");
 	busy->victim.mb = 1;
 	busy->victim.body = map_sparse;
-	busy->victim.arg = &mb;
+	busy->victim.arg = &polite->mb;
+	polite->first = SPARSE_CPU;
+	polite->end = SPARSE_CPU + 1;
+	polite->priority = SPIN_PRIORITY;
 	for (try = 0; try < SPARSE_TRIES; try++) {
-		worst = kill_watched(_metadata, busy, SPARSE_CPU,
-				     SPARSE_CPU + 1, SPIN_PRIORITY, mb,
-				     &control);
+		worst = kill_watched(_metadata, polite);
 		/* A host that takes a CPU away tells nothing of the reaper */
-		if (worst < 0 || control > probe_limit(CLEAN_MS))
+		if (worst < 0 || polite->control_ms > probe_limit(CLEAN_MS))
 			continue;
 		if (least < 0 || worst < least)
 			least = worst;

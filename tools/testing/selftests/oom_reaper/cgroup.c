@@ -49,6 +49,9 @@ static int make(struct cgroup *cgroup, const char *type, const char *options)
 	return 0;
 }
 
+/* How many groups that are nobody's child this process has made */
+static int made;
+
 int cgroup_make(struct cgroup *cgroup, const char *controllers)
 {
 	char path[256];
@@ -65,7 +68,7 @@ int cgroup_make(struct cgroup *cgroup, const char *controllers)
 			return err;
 		}
 	}
-	return make_dir(cgroup, cgroup->mount, 0);
+	return make_dir(cgroup, cgroup->mount, made++);
 }
 
 int cgroup_make_parent(struct cgroup *cgroup, const char *controllers)
@@ -80,7 +83,7 @@ int cgroup_make_v1(struct cgroup *cgroup, const char *controller)
 {
 	int err = make(cgroup, "cgroup", controller);
 
-	return err ? err : make_dir(cgroup, cgroup->mount, 0);
+	return err ? err : make_dir(cgroup, cgroup->mount, made++);
 }
 
 int cgroup_make_child(struct cgroup *cgroup, const struct cgroup *parent,

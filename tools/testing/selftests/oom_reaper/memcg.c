@@ -241,6 +241,52 @@ TEST_F(memcg, guard_kill_the_reaper)
 	EXPECT_TRUE(scene_let_go(scene, victim));
 }
 
+/*
+ * memory.oom_control of cgroup v1: nobody is killed, who needs memory waits until
+ * somebody raises the limit.
+ */
+static int outgrow(struct victim *victim)
+{
+	victim->shared->stage = VICTIM_READY;
+	if (!victim_alloc(16 * PROBE_MB, false))
+		return -ENOMEM;
+	victim->shared->flag[GO] = 1;
+	return 0;
+}
+
+TEST_F(memcg, guard_oom_kill_disable)
+{
+	struct memcg *memcg = &self->memcg;
+	struct cgroup *cgroup = &memcg->cgroup;
+	struct victim *victim = &memcg->local;
+	bool waits, goes_on;
+
+	/* The controller is in one hierarchy only */
+	cgroup_remove(cgroup);
+	if (cgroup_make_v1(cgroup, "memory"))
+		SKIP(return, "no memory controller of cgroup v1");
+	ASSERT_EQ(0, cgroup_write(cgroup, "memory.limit_in_bytes", "8M"));
+	ASSERT_EQ(0, cgroup_write(cgroup, "memory.oom_control", "1"));
+	victim->mb = 1;
+	victim->stuck = VICTIM_FREE;
+	victim->cgroup = cgroup->procs;
+	victim->body = outgrow;
+	ASSERT_EQ(0, victim_start(victim));
+	waits = cgroup_wait(cgroup, "memory.oom_control", "under_oom 1", 5000);
+	probe_sleep_ms(500);
+	EXPECT_EQ(0, victim->shared->flag[GO]);
+	EXPECT_FALSE(victim_gone(victim, 0));
+	ASSERT_EQ(0, cgroup_write(cgroup, "memory.limit_in_bytes", "32M"));
+	goes_on = probe_wait(victim->shared->flag[GO], 2000);
+	scene_print("below the limit it %s, above that it %s",
+		    waits ? "waits" : "does not wait",
+		    goes_on ? "goes on" : "waits, too");
+	EXPECT_TRUE(waits);
+	EXPECT_TRUE(goes_on);
+	EXPECT_EQ(0, probe_count(&memcg->scene.log, "Killed process"));
+	EXPECT_TRUE(scene_quiet(&memcg->scene));
+}
+
 int main(int argc, char **argv)
 {
 	probe_disposable(&argc, argv);

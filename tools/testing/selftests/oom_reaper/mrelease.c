@@ -7,8 +7,10 @@
  * there. The others are guards.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -330,6 +332,32 @@ TEST_F_TIMEOUT(mrelease, guard_unprivileged_loop, 120)
 	EXPECT_TRUE(bystander_intact(&daemon->scene->bystander));
 	EXPECT_EQ(NULL, probe_complaint(&daemon->scene->log));
 	munmap((void *)calls, 4096);
+}
+
+#define TEST_OOM	"/sys/kernel/debug/test_oom/alloc"
+
+/* Until the file is closed: at its exit */
+static int lend_mm(struct victim *victim)
+{
+	int fd = open(TEST_OOM, O_RDWR | O_CLOEXEC);
+
+	return fd >= 0 && write(fd, "borrow", 6) == 6 ? 0 : -errno;
+}
+
+/* A kthread that uses the mm for a while is nobody who lives on */
+TEST_F(mrelease, borrowed)
+{
+	struct daemon *daemon = &self->daemon;
+	struct call call;
+
+	if (access(TEST_OOM, F_OK) && (system("modprobe -q test_oom") ||
+				       access(TEST_OOM, F_OK)))
+		SKIP(return, "no module test_oom");
+	daemon->victim->body = lend_mm;
+	ASSERT_EQ(0, victim_start(daemon->victim));
+	EXPECT_LE(0, kill_and_call(_metadata, daemon, &call));
+	EXPECT_EQ(0, call.result);
+	release(_metadata, daemon, &call);
 }
 
 enum { SHARER, STOP };		/* flags */

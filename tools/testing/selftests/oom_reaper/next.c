@@ -22,6 +22,7 @@
 struct next {
 	struct scene scene;
 	struct cgroup cgroup;
+	struct cgroup other;
 	struct victim first;
 	struct victim second;
 };
@@ -48,6 +49,7 @@ static void next_stop(struct next *next)
 	victim_stop(&next->first);
 	victim_stop(&next->second);
 	cgroup_remove(&next->cgroup);
+	cgroup_remove(&next->other);
 	scene_stop(&next->scene);
 }
 
@@ -187,16 +189,36 @@ TEST_F(next, guard_next_after_given_up)
 }
 
 #define SHARED_MB	32
+#define LITTLE_MB	2	/* less than an eighth of the victim */
 
-static int map_shared(struct victim *victim)
+static int map_shared(size_t mb)
 {
-	char *mem = mmap(NULL, SHARED_MB * PROBE_MB, PROT_READ | PROT_WRITE,
+	char *mem = mmap(NULL, mb * PROBE_MB, PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (mem == MAP_FAILED)
 		return -errno;
-	memset(mem, 1, SHARED_MB * PROBE_MB);
+	memset(mem, 1, mb * PROBE_MB);
 	return 0;
+}
+
+static int map_little_shared(struct victim *victim)
+{
+	return map_shared(LITTLE_MB);
+}
+
+static int map_much_shared(struct victim *victim)
+{
+	return map_shared(SHARED_MB);
+}
+
+/* Nearly everybody has some shared memory: that is not worth a wait */
+TEST_F(next, next_after_little_shared)
+{
+	if (variant->stuck != VICTIM_READ)
+		SKIP(return, "the first one would not be reaped on stock");
+	self->next.first.body = map_little_shared;
+	next_soon_after(_metadata, &self->next, "Killed process ");
 }
 
 /*
@@ -211,7 +233,7 @@ static void exit_with_shared(struct __test_metadata *_metadata,
 	bool alive;
 
 	next->first.mb = 4;
-	next->first.body = map_shared;
+	next->first.body = map_much_shared;
 	next->second.mb = 8;
 	next->second.oom_score_adj = 500;
 	squeeze(_metadata, next, SHARED_MB / 2);
@@ -235,6 +257,108 @@ TEST_F(next, shared_memory_exit_1500)
 	if (probe_slow())
 		SKIP(return, "near to the end of the time that it has");
 	exit_with_shared(_metadata, &self->next, 1500);
+}
+
+#define MAPPED_FILE	2
+
+static int map_dirty(struct victim *victim)
+{
+	return hold_exit_mmap(victim->hold, MAPPED_FILE);
+}
+
+/*
+ * A victim that has freed all its memory, and is stuck at the end of exit_mmap()
+ * with mmap_lock held: it has nothing more to give.
+ */
+TEST_F(next, guard_next_after_exit_mmap)
+{
+	struct next *next = &self->next;
+	struct probe_text *log = &next->scene.log;
+	bool killed;
+
+	if (variant->stuck != VICTIM_READ)
+		SKIP(return, "it is stuck in one way only");
+	next->first.stuck = VICTIM_FREE;
+	next->first.body = map_dirty;
+	squeeze(_metadata, next, 4);
+	EXPECT_TRUE(victim_picked(log, next->first.pid, 5000));
+	EXPECT_TRUE(hold_wait(&next->scene.hold, MAPPED_FILE, 1, 5000));
+	killed = victim_picked(log, next->second.pid, 1000);
+	scene_print("the next one is %s", killed ? "killed" : "not killed");
+	EXPECT_TRUE(killed);
+	EXPECT_FALSE(victim_gone(&next->first, 0));
+	let_go(_metadata, next);
+}
+
+/*
+ * The OOM killer may not pick the child for itself; it has the memory of its
+ * parent, who exits and is gone.
+ */
+static int vfork_exempt(struct victim *victim)
+{
+	pid_t pid = vfork();
+
+	if (!pid) {
+		probe_write("/proc/self/oom_score_adj", "-1000");
+		victim->shared->stage = VICTIM_READY;
+		hold_in_read(victim->hold, victim->file);
+		_exit(0);
+	}
+	return pid < 0 ? -errno : -EINTR;
+}
+
+/*
+ * The process that was picked is gone from the list of processes, and one that
+ * shares its memory is stuck: the victim is in flight all the same. Stock, which
+ * looks through the list, kills the next one.
+ */
+TEST_F(next, leader_gone)
+{
+	struct next *next = &self->next;
+	struct probe_text *log = &next->scene.log;
+	bool alive;
+
+	if (variant->stuck != VICTIM_READ)
+		SKIP(return, "who waits in vfork() does nothing else");
+	/* Not to have it reaped; stock's reaper comes two seconds later */
+	setting_param("enabled", "0");
+	next->first.body = vfork_exempt;
+	next->second.oom_score_adj = 500;
+	squeeze(_metadata, next, 24);
+	EXPECT_TRUE(victim_picked(log, next->first.pid, 5000));
+	EXPECT_TRUE(victim_gone(&next->first, 5000));
+	alive = !victim_picked(log, next->second.pid, 1000);
+	scene_print("a second later the other one is %s",
+		    alive ? "spared" : "killed, too");
+	EXPECT_TRUE(alive);
+	/* With the stuck one its memory goes, and that is enough */
+	hold_release(&next->scene.hold, next->first.file);
+	EXPECT_TRUE(cgroup_squeezed(&next->cgroup, 5000));
+	EXPECT_FALSE(victim_picked(log, next->second.pid, 0));
+	EXPECT_TRUE(scene_quiet(&next->scene));
+}
+
+/*
+ * A victim that is stuck in another group has nothing to give to this one, and
+ * nobody waits for it.
+ */
+TEST_F(next, guard_other_group)
+{
+	struct next *next = &self->next;
+	struct probe_text *log = &next->scene.log;
+	bool killed;
+
+	ASSERT_EQ(0, cgroup_make(&next->other, "+memory"));
+	setting_param("enabled", "0");
+	next->second.cgroup = next->other.procs;
+	squeeze(_metadata, next, 4);
+	EXPECT_TRUE(victim_picked(log, next->first.pid, 5000));
+	ASSERT_EQ(0, cgroup_squeeze(&next->other, 4));
+	killed = victim_picked(log, next->second.pid, 1000);
+	scene_print("the one in the other group is %s",
+		    killed ? "killed" : "waited with");
+	EXPECT_TRUE(killed);
+	let_go(_metadata, next);
 }
 
 /*
@@ -383,6 +507,57 @@ TEST_F(timer, timer_unreapable)
 	ASSERT_EQ(0, setting_param("attempts", "1000"));
 	self->next.first.stuck = VICTIM_MMAP_WRITE;
 	second_after_timeout(_metadata, &self->next);
+}
+
+#define EXTENDED_MS	2000
+#define STEPS		12
+#define STEP_MS		250
+
+/* A file of which the test takes away one megabyte after the other */
+static int map_file(struct victim *victim)
+{
+	char *mem = mmap(NULL, STEPS * PROBE_MB, PROT_READ | PROT_WRITE,
+			 MAP_SHARED, *(int *)victim->arg, 0);
+
+	if (mem == MAP_FAILED)
+		return -errno;
+	memset(mem, 1, STEPS * PROBE_MB);
+	return 0;
+}
+
+/*
+ * A victim that takes longer than the timeout to give its memory back, but goes
+ * on with it: the next one lives for as long. Then the timeout counts.
+ */
+TEST_F(timer, timer_extended)
+{
+	int i, after_ms, fd = memfd_create("shrinking", MFD_CLOEXEC);
+	struct next *next = &self->next;
+	struct probe_text *log = &next->scene.log;
+	long long from;
+	bool early;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ftruncate(fd, STEPS * PROBE_MB));
+	ASSERT_EQ(0, setting_param("victim_timeout_ms", "2000"));
+	next->first.body = map_file;
+	next->first.arg = &fd;
+	squeeze(_metadata, next, 4);
+	EXPECT_TRUE(victim_picked(log, next->first.pid, 5000));
+	for (i = STEPS - 1; i >= 0; i--) {
+		probe_sleep_ms(STEP_MS);
+		EXPECT_EQ(0, ftruncate(fd, i * PROBE_MB));
+	}
+	early = victim_picked(log, next->second.pid, 0);
+	from = probe_now_ns();
+	EXPECT_TRUE(victim_picked(log, next->second.pid, 5 * EXTENDED_MS));
+	after_ms = (probe_now_ns() - from) / 1000000;
+	scene_print("the next one was killed %s the %d ms that the first one shrank, %d ms later",
+		    early ? "in" : "after", STEPS * STEP_MS, after_ms);
+	EXPECT_FALSE(early);
+	EXPECT_GE(probe_limit(2 * EXTENDED_MS), after_ms);
+	let_go(_metadata, next);
+	close(fd);
 }
 
 TEST_F(timer, timer_off)

@@ -451,6 +451,55 @@ TEST_F_TIMEOUT(lock, guard_dying, 600)
 	EXPECT_TRUE(scene_quiet(scene));
 }
 
+#define RELEASERS	2
+
+static void mrelease_for_ever(pid_t pid)
+{
+	int pidfd = syscall(SYS_pidfd_open, pid, 0);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;)
+		syscall(SYS_process_mrelease, pidfd, 0);
+}
+
+/* A daemon goes over the victim at the same time, and more than once */
+TEST_F_TIMEOUT(lock, guard_mrelease_too, 300)
+{
+	struct victim *victim = &self->victim;
+	struct scene *scene = &self->scene;
+	int i, j, late = 0, n = 2 * runs();
+	pid_t releaser[RELEASERS];
+
+	for (i = 0; i < n; i++) {
+		long before;
+
+		victim->file = i;
+		victim->stuck = i % 2 ? VICTIM_MMAP_WRITE : VICTIM_READ;
+		ASSERT_EQ(0, victim_start(victim));
+		before = probe_free_kb();
+		for (j = 0; j < RELEASERS; j++) {
+			releaser[j] = fork();
+			if (!releaser[j])
+				mrelease_for_ever(victim->pid);
+		}
+		EXPECT_EQ(0, victim_sysrq());
+		/* Stock gets the memory of one whose mmap_lock is held later */
+		if (victim->stuck == VICTIM_READ)
+			late += victim_memory_back(before, victim->mb, 5000) < 0;
+		hold_release(&scene->hold, i);
+		EXPECT_TRUE(victim_gone(victim, 10000));
+		for (j = 0; j < RELEASERS; j++) {
+			kill(releaser[j], SIGKILL);
+			waitpid(releaser[j], NULL, 0);
+		}
+		victim_stop(victim);
+	}
+	scene_print("%d killed, late %d", n, late);
+	EXPECT_EQ(0, late);
+	EXPECT_TRUE(bystander_intact(&scene->bystander));
+	EXPECT_TRUE(scene_quiet(scene));
+}
+
 #define FILES_MB	4
 #define FILES_TRIES	8	/* for each of runs() */
 
