@@ -26,9 +26,9 @@ patch_adds() {
 	awk '/^---$/ || /^diff / { exit } /^Adds: / { print $2 }' "$1"
 }
 
-# The kernel's files that a patch changes; none, if it only brings files of ours.
+# The kernel's files that a patch changes. One that only adds our own files has no diff.
 patch_touches() {
-	grep -q '^diff --git ' "$1" || return 0
+	grep -q '^diff ' "$1" || return 0
 	lab_git -C / apply --numstat -p1 "$(readlink -f "$1")" 2>/dev/null | cut -f3
 }
 
