@@ -204,10 +204,15 @@ static bool shared_nodes_out(struct locks *locks)
 	int i;
 
 	for (i = 0; i < locks->words; i++) {
-		void *page = (void *)((uintptr_t)locks_node(locks, i) & ~4095UL);
+		atomic_char *page = (void *)((uintptr_t)locks_node(locks, i) &
+					     ~4095UL);
 
-		madvise(page, 4096, MADV_PAGEOUT);
-		out &= !mincore(page, 4096, &cached) && !(cached & 1);
+		if (!mincore((void *)page, 4096, &cached) && !(cached & 1))
+			continue;
+		out = false;
+		/* From the swap cache, unchanged: see swap_out() */
+		atomic_load(page);
+		madvise((void *)page, 4096, MADV_PAGEOUT);
 	}
 	return out;
 }
