@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Allocates pages for a test, in the context of the caller: with chosen GFP
- * flags, of a chosen order, and so many of them.  Holds them, tells how long
- * each took, frees them.  Or frees each at once, for a test that wants to know
- * what an allocation costs.
+ * Allocates pages for a test, in the context of the caller, with given GFP
+ * flags and of a given order.  Holds them, reports how long each took, and
+ * frees them.  Or frees each one at once, to measure what an allocation costs.
  *
  *   exec 3<>/sys/kernel/debug/test_oom/alloc
- *   echo "kernel+nofail 0 1000" >&3	# allocate, hold
- *   cat <&3				# how it went
- *   echo free >&3			# as does closing the file
- *   echo slow 20 >&3			# from now on
- *   echo "loop kernel 0 1000" >&3	# allocate and free, so many times
+ *   echo "kernel+nofail 0 1000" >&3	# make 1000 allocations and hold them
+ *   cat <&3				# show the results
+ *   echo free >&3			# closing the file does this, too
+ *   echo slow 20 >&3			# slow down reclaim from now on
+ *   echo "loop kernel 0 1000" >&3	# allocate and free, 1000 times
  *   echo borrow >&3			# until "free" or the file is closed
  *
- * What is read starts with a line of totals and goes on with a line for each
- * allocation: nanoseconds, and "ok" or "failed".
+ * The output is a line of totals, and then a line for each allocation: the time
+ * in nanoseconds, and "ok" or "failed".
  *
- * With "slow" direct reclaim for this file sleeps for so many milliseconds at
- * each priority, 13 times in a pass: what else happens meanwhile can be chosen.
+ * With "slow", direct reclaim on behalf of this file sleeps for the given
+ * number of milliseconds at each priority, 13 times in a pass, so that a test
+ * can make other things happen meanwhile.
  *
  * With "borrow" a kthread uses the address space of the caller.
  *
- * The file "map" beside it can be mapped.  Its fault handler sets the entries
- * itself, as those of DAX do: a PFN for even pages, a page for odd ones.  All of
+ * A second file, "map", can be mapped.  Its fault handler inserts the entries
+ * itself, like that of DAX: a PFN for even pages, a page for odd ones.  All of
  * them read as the letter D.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -45,10 +45,10 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
-/* How many allocations can be asked for at a time */
+/* The maximum number of allocations in a request */
 #define MAX_COUNT	(1024 * 1024)
 
-/* So few need no memory but the pages themselves, when there is none left */
+/* Up to this many need no memory for the results, for use when it is short */
 #define FEW		1024
 
 /* Longest sleep at each priority of reclaim */
@@ -57,13 +57,13 @@
 /* Longest request */
 #define MAX_TEXT	128
 
-/* Allocations above that order warn if they must not fail */
+/* The allocator warns about __GFP_NOFAIL above this order */
 #define MAX_NOFAIL_ORDER	1
 
 /**
  * struct test_alloc - one allocation
- * @page: what came of it, NULL if it failed or has been freed
- * @ns: how long it took
+ * @page: the page, NULL if it failed or has been freed
+ * @ns: how long it took, in nanoseconds
  * @failed: it failed
  */
 struct test_alloc {
@@ -74,19 +74,19 @@ struct test_alloc {
 
 /**
  * struct test_oom - an open file
- * @lock: serialises requests, and reading with them
- * @order: of all allocations
- * @count: how many have been made
- * @allocs: one by one
- * @few: room for them if there are few
- * @task: allocates at the moment
- * @shrinker: makes direct reclaim slow
- * @slow_ms: by so much
+ * @lock: serialises requests, and readers with them
+ * @order: the order of all allocations
+ * @count: number of allocations made
+ * @allocs: the allocations
+ * @few: used for @allocs if there are few
+ * @task: the task that allocates at the moment
+ * @shrinker: slows down direct reclaim
+ * @slow_ms: sleep at each priority, in milliseconds
  * @borrower: the kthread that uses @borrowed
  * @borrowed: an address space, with a reference to its mm_users
  */
 struct test_oom {
-	struct mutex lock;	/* see above */
+	struct mutex lock;	/* serialises requests and readers */
 	unsigned int order;
 	unsigned int count;
 	struct test_alloc *allocs;
@@ -98,7 +98,7 @@ struct test_oom {
 	struct mm_struct *borrowed;
 };
 
-/* Flags that make a request complete on their own, and those added to them */
+/* Names of complete GFP masks, and of flags to add to them */
 static const struct {
 	const char *name;
 	gfp_t gfp;
@@ -128,7 +128,7 @@ static bool add_gfp(gfp_t *gfp, const char *name)
 	for (i = 0; i < ARRAY_SIZE(gfp_names); i++) {
 		if (strcmp(name, gfp_names[i].name))
 			continue;
-		/* Failures are to be reported only if asked for */
+		/* Report failures in the log only if "warn" was given */
 		if (gfp_names[i].gfp == __GFP_NOWARN)
 			*gfp &= ~__GFP_NOWARN;
 		else
@@ -163,7 +163,7 @@ static int parse(char *text, gfp_t *gfp, unsigned int *order,
 		return -EINVAL;
 	if (*order > MAX_PAGE_ORDER || !*count || *count > MAX_COUNT)
 		return -EINVAL;
-	/* What the allocator warns of */
+	/* Refuse what the allocator warns about */
 	if (*gfp & __GFP_NOFAIL &&
 	    (*order > MAX_NOFAIL_ORDER || !(*gfp & __GFP_DIRECT_RECLAIM) ||
 	     *gfp & (__GFP_NORETRY | __GFP_RETRY_MAYFAIL)))
@@ -221,7 +221,7 @@ static int make_slow(struct test_oom *test, const char *ms)
 	return 0;
 }
 
-/* Stops when the caller has been killed: it is to give back what it has */
+/* Stop if the caller has been killed, so that it frees what it has */
 static int alloc_all(struct test_oom *test, gfp_t gfp, unsigned int count)
 {
 	while (test->count < count) {
@@ -281,7 +281,7 @@ static void stop_borrower(struct test_oom *test)
 	test->borrower = NULL;
 }
 
-/* Keeps no record: the caller takes the time of all of it */
+/* Keep no results: the caller measures the time of the whole loop */
 static int loop(char *text)
 {
 	unsigned int order, count;
@@ -322,7 +322,7 @@ static int do_request(struct test_oom *test, char *text)
 	if (str_has_prefix(text, "loop "))
 		return loop(text + strlen("loop "));
 
-	/* One at a time: there is one list of results */
+	/* There is only one list of results: the caller must free it first */
 	if (test->allocs)
 		return -EBUSY;
 	err = parse(text, &gfp, &test->order, &count);
@@ -474,7 +474,7 @@ static const struct vm_operations_struct test_map_vm_ops = {
 
 static int test_map_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	/* Whoever writes gets a copy */
+	/* Only private mappings, so that a write makes a copy */
 	if (vma->vm_flags & VM_SHARED)
 		return -EINVAL;
 	vm_flags_set(vma, VM_MIXEDMAP);
@@ -498,7 +498,7 @@ static int __init test_oom_init(void)
 
 	test_oom_dir = debugfs_create_dir("test_oom", NULL);
 	debugfs_create_file("alloc", 0600, test_oom_dir, NULL, &test_oom_fops);
-	/* The files that debugfs makes in place of ours have no mmap() */
+	/* The file operations of debugfs's proxy files have no mmap() */
 	debugfs_create_file_unsafe("map", 0600, test_oom_dir, NULL,
 				   &test_map_fops);
 	return 0;

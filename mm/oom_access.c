@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How the OOM reaper gets hold of an address space, and of a VMA in it, without
- * waiting for anybody.  What the locks protect from is in a table in oom_reap.c.
+ * How the OOM reaper locks an address space, and a VMA in it, without blocking.
+ * The table in oom_reap.c shows what the locks protect against.
  */
 #include <linux/file.h>
 #include <linux/hrtimer.h>
@@ -15,31 +15,31 @@
 #include <linux/workqueue.h>
 
 #include "internal.h"
-#include "oom_reap.h"
+#include "oom_access.h"
 
-/* How long the others on the CPU of a real-time thread may run */
+/* How long a real-time thread lets other tasks on its CPU run */
 #define PAUSE_NS	NSEC_PER_MSEC
 
-/* Whether to go on under the VMAs' locks if mmap_lock is held for write */
+/* Use per-VMA locks if mmap_lock is held for write */
 bool oom_reap_vma_locks = IS_ENABLED(CONFIG_PER_VMA_LOCK);
 
-/* With a rescuer, for what the reaper must not wait for itself */
+/* For work that may block, which the reaper must not do.  Has a rescuer. */
 struct workqueue_struct *oom_reap_wq;
 
 static void unpin(struct mm_struct *mm)
 {
 	atomic_dec(&mm->oom_pins);
-	/* For the condition that the waiter looks at */
+	/* wake_up_var() needs a barrier after the change of the condition */
 	smp_mb__after_atomic();
 	wake_up_var(&mm->oom_pins);
 }
 
 /**
- * oom_reap_lock_mm() - get hold of an address space, without waiting for it
+ * oom_reap_lock_mm() - lock an address space, without blocking
  * @reap: the pass
  *
- * Of mmap_lock, or of a reference to mm_users, which keeps exit_mmap() from
- * freeing page tables and VMAs.
+ * Takes mmap_lock for read or, failing that, a reference to mm_users, which
+ * keeps exit_mmap() from freeing page tables and VMAs.
  *
  * Return: false if neither is available now.
  */
@@ -54,7 +54,10 @@ bool oom_reap_lock_mm(struct oom_reap *reap)
 	if (!IS_ENABLED(CONFIG_PER_VMA_LOCK) || !READ_ONCE(oom_reap_vma_locks))
 		return false;
 
-	/* In this order: a user who leaves sees the pin, or was the last one */
+	/*
+	 * Pin first: a user that drops its reference then sees the pin, or its
+	 * reference was the last one and mmget_not_zero() fails.
+	 */
 	atomic_inc(&mm->oom_pins);
 	/* Pairs with the barrier in pins_may_be_last() */
 	smp_mb__after_atomic();
@@ -66,9 +69,9 @@ bool oom_reap_lock_mm(struct oom_reap *reap)
 }
 
 /*
- * The victim has dropped its last reference while the reaper held one.  Its files
- * are to be closed before the OOM killer hears that this was all, and before the
- * victim is seen to be gone, see exit_oom_mm().
+ * The victim has dropped its last reference while the reaper held one.  Close
+ * its files before MMF_OOM_SKIP is set, and before unpin() lets the victim go
+ * on exiting, see exit_oom_mm().
  */
 static void put_last_user(struct work_struct *work)
 {
@@ -77,7 +80,7 @@ static void put_last_user(struct work_struct *work)
 
 	mmput(mm);
 	flush_delayed_fput();
-	/* Another one may have got hold of it meanwhile, and does it then */
+	/* If another reaper has taken a reference since, leave it to that */
 	if (!atomic_read(&mm->mm_users) && mm_flags_test(MMF_OOM_VICTIM, mm))
 		oom_victim_done(mm);
 	unpin(mm);
@@ -85,7 +88,7 @@ static void put_last_user(struct work_struct *work)
 }
 
 /**
- * oom_reap_unlock_mm() - let go of what oom_reap_lock_mm() got hold of
+ * oom_reap_unlock_mm() - release what oom_reap_lock_mm() has taken
  * @reap: the pass
  */
 void oom_reap_unlock_mm(struct oom_reap *reap)
@@ -95,8 +98,8 @@ void oom_reap_unlock_mm(struct oom_reap *reap)
 	if (reap->mmap_locked)
 		mmap_read_unlock(mm);
 	/*
-	 * The last reference tears the address space down, which may wait for
-	 * anything.
+	 * Dropping the last reference tears down the address space, which may
+	 * block on anything.  Leave that to a work item.
 	 */
 	if (reap->mm_pinned && atomic_add_unless(&mm->mm_users, -1, 1)) {
 		unpin(mm);
@@ -110,11 +113,12 @@ void oom_reap_unlock_mm(struct oom_reap *reap)
 }
 
 /**
- * oom_reap_pause_due() - should a pass let others on its CPU run?
+ * oom_reap_pause_due() - should a pass let other tasks on its CPU run?
  * @reap: the pass
- * @after_ns: after how long without a pause, in nanoseconds
+ * @after_ns: longest time without a pause, in nanoseconds
  *
- * Return: true if a real-time thread has been busy for so long, and others wait.
+ * Return: true if this is a real-time thread that has run for @after_ns or
+ * longer, and other tasks wait for the CPU.
  */
 bool oom_reap_pause_due(const struct oom_reap *reap, u64 after_ns)
 {
@@ -123,9 +127,9 @@ bool oom_reap_pause_due(const struct oom_reap *reap, u64 after_ns)
 }
 
 /**
- * oom_reap_pause() - let others run
- * @reap: the pass; a real-time thread sleeps if it has been busy for long
- * @after_ns: for how long, in nanoseconds
+ * oom_reap_pause() - let other tasks run
+ * @reap: the pass
+ * @after_ns: a real-time thread sleeps if it has run for this long, in ns
  *
  * Context: Process context.  May sleep.
  */
@@ -143,12 +147,12 @@ void oom_reap_pause(struct oom_reap *reap, u64 after_ns)
 }
 
 /**
- * oom_reap_lock_vma() - find a VMA, and keep it as it is
+ * oom_reap_lock_vma() - find a VMA and lock it, without blocking
  * @reap: the pass
  * @addr: an address in the VMA
  *
  * Context: @reap holds mmap_lock or mm_users.  Does not wait.
- * Return: the VMA, to be given back with oom_reap_unlock_vma(), or
+ * Return: the VMA, to be unlocked with oom_reap_unlock_vma(), or
  * ERR_PTR(-EFAULT) if there is none at @addr, or ERR_PTR(-EAGAIN) if it is
  * locked for write.
  */
@@ -170,7 +174,7 @@ struct vm_area_struct *oom_reap_lock_vma(struct oom_reap *reap,
 }
 
 /**
- * oom_reap_unlock_vma() - give back what oom_reap_lock_vma() returned
+ * oom_reap_unlock_vma() - unlock a VMA that oom_reap_lock_vma() returned
  * @reap: the pass
  * @vma: the VMA
  */
@@ -181,12 +185,12 @@ void oom_reap_unlock_vma(struct oom_reap *reap, struct vm_area_struct *vma)
 }
 
 /**
- * oom_reapable_vma() - does reaping a VMA free memory, and harm nobody?
- * @vma: the VMA; what this looks at never changes while it exists
+ * oom_reapable_vma() - is it safe and useful to reap a VMA?
+ * @vma: the VMA; the flags that this tests never change while the VMA exists
  *
- * The pages of a shared mapping are not the victim's own.  Huge pages of
- * hugetlb come from a pool that nobody else can allocate from, and the pages of
- * a VM_PFNMAP belong to a driver.
+ * The pages of a shared mapping do not belong to the victim alone.  hugetlb
+ * pages return to a pool that other allocations cannot use, and the pages of a
+ * VM_PFNMAP mapping belong to a driver.
  *
  * Return: true if it may be reaped.
  */
@@ -203,11 +207,11 @@ bool oom_reapable_vma(const struct vm_area_struct *vma)
  * @mm: the address space; the caller holds mmap_lock or mm_users
  * @addr: the address
  *
- * The VMA may be locked for write.  Under RCU alone it may also have been freed
- * and reused for another mapping after it was found.  If it is still in the tree
- * after it has been looked at, it was the right one.
+ * The VMA may be locked for write, so this does not lock it.  Under RCU alone
+ * it may be freed and reused for another mapping after it was found.  If it is
+ * still in the tree after its flags were read, it was the right one.
  *
- * Return: true if a VMA that may be reaped is there.
+ * Return: true if there is a VMA at @addr that may be reaped.
  */
 bool oom_reapable_at(struct mm_struct *mm, unsigned long addr)
 {
@@ -219,7 +223,7 @@ bool oom_reapable_at(struct mm_struct *mm, unsigned long addr)
 	do {
 		vma = again;
 		reapable = vma && oom_reapable_vma(vma);
-		/* Look at the VMA before looking it up again */
+		/* Read the flags before looking the VMA up again */
 		smp_rmb();
 		again = mtree_load(&mm->mm_mt, addr);
 	} while (again != vma);
@@ -232,9 +236,10 @@ bool oom_reapable_at(struct mm_struct *mm, unsigned long addr)
  * @mm: the address space
  * @addr: the address; its VMA is locked, or mmap_lock is held
  *
- * The locks keep khugepaged from making new ones.
+ * The locks keep khugepaged from creating huge pages.
  *
- * Return: true if it is, or if an entry for a huge page that is not present is.
+ * Return: true if one is mapped, or if there is a non-present huge entry, for
+ * example a migration entry.
  */
 bool oom_reap_huge_page_at(struct mm_struct *mm, unsigned long addr)
 {

@@ -17,7 +17,7 @@
 #include <linux/mm_types.h>
 #include <linux/spinlock.h>
 
-#include "oom_reap.h"
+#include "oom_handover.h"
 
 /**
  * oom_handover_give() - hand over an mm
@@ -37,8 +37,11 @@ bool oom_handover_give(struct oom_handover *handover, struct mm_struct *mm)
 }
 
 /**
- * oom_handover_take() - take an mm, the one that has waited longest first
+ * oom_handover_take() - take an mm that was handed over
  * @handover: where from
+ *
+ * The mm in the slot comes first, then the backlog, oldest first, so
+ * one that was given later may be taken earlier.
  *
  * Context: Process context.
  * Return: the mm, or NULL if there is none.

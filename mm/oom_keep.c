@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The ranges of a dying address space that the OOM reaper leaves alone.
+ * The ranges of a dying address space that the OOM reaper keeps.
  *
- * The table has a fixed size because the reaper must not allocate.  It holds a
- * limited number of pages because what it holds is not freed: when it is full,
- * it refuses, and the caller decides.
+ * The table has a fixed size because the reaper must not allocate.  The number
+ * of pages is limited because pages that are kept are not freed.  If a range
+ * does not fit, the table refuses it and the caller decides what to do.
  */
 #include <linux/align.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/string.h>
 
-#include "oom_reap.h"
+#include "oom_keep.h"
 
 /**
  * oom_keep_init() - prepare a table
  * @keep: the table
- * @range: room for its ranges, or NULL to use the few that are built in
- * @max: how many ranges fit into @range
+ * @range: array for the ranges, or NULL to use the small one in @keep
+ * @max: number of ranges that fit into @range
  */
 void oom_keep_init(struct oom_keep *keep, struct oom_keep_range *range,
 		   unsigned int max)
@@ -62,9 +62,9 @@ static unsigned long range_pages(unsigned long start, unsigned long end)
  * oom_keep_add() - keep the pages of a range of addresses
  * @keep: the table
  * @start: the first address
- * @end: the first address after the range; an empty range needs no room
+ * @end: the first address after the range; an empty range is not added
  *
- * Return: false if the table is full, and the range is not in it.
+ * Return: false if the range does not fit; the table is then unchanged.
  */
 bool oom_keep_add(struct oom_keep *keep, unsigned long start,
 		  unsigned long end)
@@ -76,11 +76,11 @@ bool oom_keep_add(struct oom_keep *keep, unsigned long start,
 		return true;
 
 	start = ALIGN_DOWN(start, PAGE_SIZE);
-	/* The top of the address space is the one end that does not round up */
+	/* Rounding up would overflow at the top of the address space */
 	end = end > ALIGN_DOWN(ULONG_MAX, PAGE_SIZE) ? ULONG_MAX :
 		PAGE_ALIGN(end);
 
-	/* [at, last) are the ranges that overlap the new one, or touch it */
+	/* Ranges [at, last) overlap or touch the new one */
 	at = start ? first_above(keep, start - 1) : 0;
 	for (last = at; last < keep->nr; last++) {
 		const struct oom_keep_range *r = &keep->range[last];
@@ -109,8 +109,8 @@ bool oom_keep_add(struct oom_keep *keep, unsigned long start,
 /**
  * oom_keep_gap() - find the part of a range of addresses that is not kept
  * @keep: the table
- * @start: in: where the range starts; out: where its first gap starts
- * @end: in: where the range ends; out: where its first gap ends
+ * @start: in: start of the range; out: start of the first gap in it
+ * @end: in: end of the range; out: end of the first gap in it
  *
  * Return: false if all of the range is kept.
  */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Read the memory of an OOM victim without faulting it in: that would allocate,
- * and wait.
+ * Read the memory of an OOM victim without faulting it in, because a fault
+ * allocates and may block.
  *
- * Memory that was mapped, but never touched, reads as what a fault would find.
+ * Memory that was mapped but never touched reads as a fault would fill it.
  */
 #include <linux/highmem.h>
 #include <linux/huge_mm.h>
@@ -16,7 +16,7 @@
 #include <linux/uaccess.h>
 
 #include "internal.h"
-#include "oom_reap.h"
+#include "oom_robust.h"
 #include "swap.h"
 
 /* Copy from an anonymous page that is mapped by a page table entry */
@@ -55,7 +55,7 @@ static int read_pte(struct vm_area_struct *vma, pmd_t *pmd, unsigned long addr,
 	return err;
 }
 
-/* Copy from what the page tables of a private mapping map at @addr */
+/* Copy from the page that is mapped at @addr in a private mapping */
 static int read_mapped(struct vm_area_struct *vma, unsigned long addr,
 		       void *buf, size_t len, swp_entry_t *swapped)
 {
@@ -113,11 +113,11 @@ static int read_file(struct vm_area_struct *vma, unsigned long addr,
 }
 
 /*
- * Copy from a VMA that is locked for write: fork() locks each that it has
- * copied, however long the rest takes.  Let the MMU look the address up.  That
- * can do less than the above: it sees no page whose accessed bit it would have
- * to set first, none that waits for a NUMA hinting fault, and none in swap.  It
- * is not for tasks that have an mm of their own.
+ * Copy from a VMA that is locked for write: fork() keeps every VMA that it has
+ * copied locked, however long the rest takes.  Borrow the mm and let the MMU
+ * look up the address.  This fails for pages that would need a fault: those in
+ * swap, those that wait for a NUMA hinting fault, and those whose accessed bit
+ * must be set by software.  A task that has an mm of its own cannot borrow one.
  */
 static int read_borrowed(struct mm_struct *mm, unsigned long addr, void *buf,
 			 size_t len)
@@ -133,7 +133,7 @@ static int read_borrowed(struct mm_struct *mm, unsigned long addr, void *buf,
 	return err ? -EAGAIN : 0;
 }
 
-/* No more than to the end of the page */
+/* Copy from one page: @addr + @len is not beyond its end */
 static int read_page(struct oom_reap *reap, unsigned long addr, void *buf,
 		     size_t len, swp_entry_t *swapped)
 {
@@ -147,7 +147,7 @@ static int read_page(struct oom_reap *reap, unsigned long addr, void *buf,
 	if (IS_ERR(vma))
 		return PTR_ERR(vma);
 
-	/* Not even the kernel has secret memory mapped */
+	/* Secret memory is not mapped in the kernel either */
 	if ((vma->vm_flags & VM_PFNMAP) || vma_is_secretmem(vma))
 		err = -EAGAIN;
 	else if (vma->vm_file && (vma->vm_flags & VM_SHARED))
@@ -169,17 +169,17 @@ static int read_page(struct oom_reap *reap, unsigned long addr, void *buf,
 }
 
 /**
- * oom_peek() - copy what a victim has at an address, without faulting it in
+ * oom_peek() - copy from the memory of a victim, without faulting it in
  * @reap: the pass
- * @addr: the address
- * @buf: where to copy to
- * @len: how many bytes
+ * @addr: the address in the victim
+ * @buf: buffer to copy to
+ * @len: number of bytes to copy
  * @swapped: out: a swap entry, with -ENODATA
  *
  * Context: @reap holds mmap_lock or mm_users.  Does not wait.
  * Return: 0, or -EFAULT if the victim cannot read it either, or -ENODATA if a
- * page has to be read from swap first, see swap_fetch(), or -EAGAIN or -EIO if
- * it cannot be read now.
+ * page must be read from swap first, see swap_fetch(), or -EAGAIN or -EIO if it
+ * cannot be read now.
  */
 int oom_peek(struct oom_reap *reap, unsigned long addr, void *buf, size_t len,
 	     swp_entry_t *swapped)

@@ -3,8 +3,8 @@
  * Reap the address space of a process that has been killed.
  *
  * The process may be stuck anywhere, and so may the holder of its mmap_lock.  A
- * pass never waits for either.  It goes under mmap_lock if that is available for
- * read at once, and otherwise under the VMAs' own locks:
+ * pass never waits for either.  It takes mmap_lock if that is available for
+ * read at once, and otherwise per-VMA locks:
  *
  *   against		under mmap_lock			under a VMA's lock
  *   exit_mmap()	it leaves an empty tree, and	mm_users is held, it
@@ -26,8 +26,8 @@
  *   another reaper,	the page table lock		likewise
  *   reclaim, migration
  *
- * exit_mmap() unmaps from the lowest address up, a pass goes from the highest
- * down, so that they meet once.
+ * exit_mmap() unmaps from the lowest address up, and a pass goes from the
+ * highest down, so they meet only once.
  */
 #include <linux/ktime.h>
 #include <linux/mm.h>
@@ -42,25 +42,27 @@
 
 #include "internal.h"
 #include "oom_reap.h"
+#include "oom_robust.h"
 
 /*
- * How many bytes of a VMA are reaped before the pages are given back and others
- * get a chance.  Little at first, as somebody waits for just a page, and never
- * more than takes a few milliseconds when it is full of small pages.  Empty
- * parts cost nothing, see skip_empty().
+ * How many bytes of a VMA to reap before the pages are freed and other tasks
+ * can run.  Start small, because the waiting task may need just one page, and
+ * limit it to a few milliseconds' worth of small pages.  Empty parts cost
+ * nothing, see skip_empty().
  *
- * Multiples of what a page table maps, so that no huge page is split for it.
+ * Multiples of what a page table maps, so that no huge page is split.
  */
 #define REAP_CHUNK_MIN		PMD_SIZE
 #define REAP_CHUNK_MAX		max_t(unsigned long, SZ_8M, PMD_SIZE)
 
-/* How many freed pages are worth waking those who wait for memory */
+/* How many pages to free before waking the tasks that wait for memory */
 #define PROGRESS_MIN	64UL
 #define PROGRESS_MAX	((256UL << 20) >> PAGE_SHIFT)
 
 /*
- * A range that ends within a huge page would split it.  That may wait for an
- * mmu notifier, and frees nothing: what is kept of the page keeps all of it.
+ * Zapping a range that ends within a huge page would split the page.  That may
+ * block on an mmu notifier, and frees nothing: the part that is kept keeps the
+ * whole page.
  */
 static bool within_huge_page(struct mm_struct *mm, unsigned long addr)
 {
@@ -86,9 +88,9 @@ static bool reap_range(struct oom_reap *reap, struct vm_area_struct *vma,
 	/*
 	 * Tell all users of get_user/copy_from_user etc... that the content
 	 * is no longer stable.  No barrier is needed, because unmapping implies
-	 * one, and a reader that stumbles over what was reaped takes a fault.
-	 * Not before there is something to unmap: reclaim leaves an unstable mm
-	 * to the reaper.
+	 * one, and a reader that accesses reaped memory takes a fault.  Do not
+	 * set it before there is something to unmap, because reclaim skips an
+	 * mm that has it.
 	 */
 	if (!mm_flags_test(MMF_UNSTABLE, reap->mm))
 		mm_flags_set(MMF_UNSTABLE, reap->mm);
@@ -115,9 +117,9 @@ static bool reap_range(struct oom_reap *reap, struct vm_area_struct *vma,
 }
 
 /*
- * exit_mmap() frees page tables with mmap_lock held for write, and leaves an
- * empty tree, so that under mmap_lock there is no going wrong.  With users left,
- * or a reference to mm_users held, it has not begun.
+ * Has exit_mmap() freed this address space?  It frees page tables with
+ * mmap_lock held for write and leaves an empty tree, so reaping under mmap_lock
+ * is safe in any case.  While mm_users is not zero it has not begun.
  */
 static bool exit_mmap_done(struct oom_reap *reap)
 {
@@ -128,15 +130,16 @@ static bool exit_mmap_done(struct oom_reap *reap)
 }
 
 /*
- * Let others run, writers of mmap_lock in, and the victim exit: mm_users is held
- * no longer than it must, as the last reference tears down the address space.
- * @told: those who wait for memory have been told of some
+ * Let other tasks run, let writers take mmap_lock, and let the victim exit.
+ * mm_users is held no longer than necessary, because whoever drops the last
+ * reference has to tear down the address space.
+ * @told: tasks that wait for memory have just been woken
  *
- * Returns false if the address space is not available any more.
+ * Returns false if the address space is no longer available.
  */
 static bool reap_relax(struct oom_reap *reap, bool told)
 {
-	/* The task that ran out of memory is most likely on this CPU */
+	/* The task that waits for memory is most likely on this CPU */
 	u64 after_ns = told ? 0 : OOM_REAP_BURST_NS;
 
 	if (!oom_reap_pause_due(reap, after_ns) && reap->mmap_locked &&
@@ -151,14 +154,17 @@ static bool reap_relax(struct oom_reap *reap, bool told)
 }
 
 /*
- * Find the last address below @limit that is mapped, and where its VMA starts.
- * No lock on the VMA is needed for that, and reap_step() looks it up again.
+ * Find the last VMA that starts below @limit, its start, and its last address
+ * below @limit.  Without mmap_lock the VMA may be freed at any time: use it
+ * only to tell that there is one, and let reap_step() look it up again.
  */
-static bool prev_mapped(struct mm_struct *mm, unsigned long limit,
-			unsigned long *start, unsigned long *last)
+static struct vm_area_struct *prev_mapped(struct mm_struct *mm,
+					  unsigned long limit,
+					  unsigned long *start,
+					  unsigned long *last)
 {
 	MA_STATE(mas, &mm->mm_mt, limit - 1, limit - 1);
-	void *vma;
+	struct vm_area_struct *vma;
 
 	rcu_read_lock();
 	vma = mas_find_rev(&mas, 0);
@@ -170,9 +176,9 @@ static bool prev_mapped(struct mm_struct *mm, unsigned long limit,
 }
 
 /*
- * Find the lowest address from which on nothing is mapped up to @last, going by
- * one entry of the upper levels of the page table.  Returns @last + 1 if
- * something may be mapped right there.
+ * Find the lowest address from which nothing is mapped up to @last, according
+ * to one entry of an upper level of the page table.  Returns @last + 1 if
+ * something may be mapped at @last.
  */
 static unsigned long empty_from(struct mm_struct *mm, unsigned long last)
 {
@@ -197,8 +203,8 @@ static unsigned long empty_from(struct mm_struct *mm, unsigned long last)
 }
 
 /*
- * The same for many entries: a VMA may span terabytes and have next to nothing
- * in it.  It starts at @start, and is locked, so that the tables are not freed.
+ * Like empty_from(), for many entries: a VMA may span terabytes and be almost
+ * empty.  The VMA starts at @start and is locked, so its page tables stay.
  */
 static unsigned long skip_empty(struct mm_struct *mm, unsigned long start,
 				unsigned long last)
@@ -215,22 +221,23 @@ static unsigned long skip_empty(struct mm_struct *mm, unsigned long start,
 	return max(start, end);
 }
 
-/* Has a VMA no page of its own, like the guard of a stack? */
+/* Was a VMA never written to, like the guard area of a stack? */
 static bool never_written(const struct vm_area_struct *vma)
 {
 	return vma_is_anonymous((struct vm_area_struct *)vma) &&
 	       !READ_ONCE(vma->anon_vma);
 }
 
-/* Returns where the next step has to end */
-static unsigned long reap_step(struct oom_reap *reap, unsigned long start,
+/* Reap one chunk below @last + 1.  Returns the end of the next one. */
+static unsigned long reap_step(struct oom_reap *reap,
+			       struct vm_area_struct *vma, unsigned long start,
 			       unsigned long last, unsigned long *chunk)
 {
-	struct vm_area_struct *vma;
 	unsigned long empty;
 
-	vma = oom_reap_lock_vma(reap, last);
-	/* The end of it was unmapped, and perhaps not all */
+	if (!reap->mmap_locked)
+		vma = oom_reap_lock_vma(reap, last);
+	/* The end of the VMA was unmapped, but perhaps not all of it */
 	if (vma == ERR_PTR(-EFAULT))
 		return last;
 	if (IS_ERR(vma)) {
@@ -239,7 +246,7 @@ static unsigned long reap_step(struct oom_reap *reap, unsigned long start,
 		return start;
 	}
 
-	/* It may have become another one before it was locked */
+	/* It may have changed before it was locked */
 	start = vma->vm_start;
 	if (!oom_reapable_vma(vma) || never_written(vma))
 		goto unlock;
@@ -261,8 +268,8 @@ unlock:
 }
 
 /*
- * Tell those who wait for memory of the first batch, and then each time as much
- * again has been freed.
+ * Wake the tasks that wait for memory after the first batch, and then each time
+ * the total has doubled.
  */
 static bool tell_progress(struct oom_reap *reap)
 {
@@ -279,10 +286,14 @@ static bool tell_progress(struct oom_reap *reap)
 static void reap_vmas(struct oom_reap *reap)
 {
 	unsigned long limit = ULONG_MAX, chunk = REAP_CHUNK_MIN;
+	struct vm_area_struct *vma;
 	unsigned long start, last;
 
-	while (limit && prev_mapped(reap->mm, limit, &start, &last)) {
-		limit = reap_step(reap, start, last, &chunk);
+	while (limit) {
+		vma = prev_mapped(reap->mm, limit, &start, &last);
+		if (!vma)
+			break;
+		limit = reap_step(reap, vma, start, last, &chunk);
 		if (!reap_relax(reap, tell_progress(reap))) {
 			reap->incomplete = true;
 			return;
@@ -301,7 +312,7 @@ static enum oom_reap_result reap_locked(struct oom_reap *reap)
 	if (reap->unread && !reap->ignore_unreadable)
 		return OOM_REAP_FUTEX;
 
-	/* For wait4() and accounting, which look later than this */
+	/* wait4() and accounting read it after the memory is gone */
 	update_hiwater_rss(mm);
 	reap_vmas(reap);
 
@@ -314,11 +325,13 @@ static enum oom_reap_result reap_locked(struct oom_reap *reap)
  *
  * All processes that use the mm must have been sent SIGKILL, or be exiting.
  *
- * Anonymous memory and private mappings of files go, but for what the robust
- * futexes of the mm's threads need.  Shared memory is not touched.
+ * Frees anonymous memory and private copies of file pages, except for the pages
+ * that the robust futexes of the mm's threads need.  Does not touch shared
+ * memory.
  *
- * Context: Process context, no locks held.  Sleeps for no other reason than to
- * let others run, allocates nothing, takes sleeping locks only by trylock.
+ * Context: Process context, no locks held.  Sleeps only to let other tasks run,
+ * or for a few milliseconds while a list is read from swap.  Does not allocate,
+ * and only tries to take sleeping locks.
  * Return: how far it got, see &enum oom_reap_result.
  */
 enum oom_reap_result oom_reap_mm(struct oom_reap *reap)

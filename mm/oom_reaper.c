@@ -1,28 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The OOM reaper: gives the memory of the OOM killer's victims back, whatever
- * they are stuck on.
+ * The OOM reaper: frees the memory of the OOM killer's victims, whatever they
+ * are stuck on.
  *
  * The OOM killer hands over a victim's mm once all processes that share it have
- * been sent SIGKILL.  From then on the mm is a job of one thread, which goes
- * over it as often as it takes, until MMF_OOM_SKIP is set: that tells the OOM
- * killer that this victim has nothing more to give.
+ * been sent SIGKILL.  From then on the mm is a job of one thread, which makes
+ * as many passes over it as it takes, until MMF_OOM_SKIP is set.  That tells
+ * the OOM killer that this victim has nothing more to give.
  */
 #define pr_fmt(fmt) "oom_reaper: " fmt
 
 #include <linux/debug_locks.h>
 #include <linux/freezer.h>
-#include <linux/kstrtox.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
-#include <linux/moduleparam.h>
 #include <linux/oom.h>
 #include <linux/sched/debug.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
-#include <linux/sysfs.h>
 #include <linux/vmstat.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -31,84 +28,50 @@
 #include <trace/events/oom.h>
 
 #include "internal.h"
+#include "oom_handover.h"
+#include "oom_params.h"
 #include "oom_reap.h"
 
-/* How many victims one thread looks after at the same time */
+/* How many victims one thread handles at the same time */
 #define MAX_JOBS	256
 
-/* Ranges that can be kept: as many as there can be small pages */
+/* How many ranges can be kept: one for each 4 KiB page that can be kept */
 #define MAX_RANGES	4096
-
-#define MAX_THREADS	16
 
 /*
  * How long a victim that has been reaped may take to exit before the OOM killer
- * looks for the next one.  Sockets, pipes and page tables go only then, and so
- * does shared memory: if that is a real part of the victim, it may have the time
- * that it had from a reaper that waited.
+ * selects the next one.  Sockets, pipes and page tables are freed only then,
+ * and so is shared memory.  If shared memory is a large part of the victim, it
+ * gets the two seconds that the OOM reaper used to wait before it started.
  */
 #define EXIT_MS		100
 #define EXIT_MS_SHARED	2000
 
 /*
- * How long a victim may be gone over again after the first pass.  It could be
- * filled again for ever, by a userfaultfd monitor that lives.
+ * How long to go on reaping a victim after the first pass.  Its address space
+ * could be refilled forever.
  */
 #define JOB_MS		10000
 
 /* The longest pause before a robust list is read again */
 #define FUTEX_PAUSE_MS	8
 
-static void apply_priority(void);
-static void apply_victim_timeout(void);
-
-static bool enabled = true;
-static struct oom_reaper_param attempts = {
-	.value = 16, .min = 1, .max = 1000,
-};
-
-static struct oom_reaper_param interval_ms = {
-	.value = 100, .min = 1, .max = 10 * MSEC_PER_SEC,
-};
-
-static struct oom_reaper_param delay_ms = {
-	.value = 0, .min = 0, .max = 60 * MSEC_PER_SEC,
-};
-
-static struct oom_reaper_param futex_grace_ms = {
-	.value = 2000, .min = 0, .max = 60 * MSEC_PER_SEC,
-};
-
-static struct oom_reaper_param priority = {
-	.value = MAX_RT_PRIO - 1, .min = 0, .max = MAX_RT_PRIO - 1,
-	.apply = apply_priority,
-};
-
-static struct oom_reaper_param threads = {
-	.value = 1, .min = 1, .max = MAX_THREADS,
-};
-
-static struct oom_reaper_param victim_timeout_ms = {
-	.value = 10 * MSEC_PER_SEC, .min = 0, .max = 600 * MSEC_PER_SEC,
-	.apply = apply_victim_timeout,
-};
-
 /**
- * struct reaper_job - a victim that a thread looks after
+ * struct reaper_job - a victim that a thread handles
  * @mm: its address space, pinned by mm_count
- * @since: when the thread may begin with it, in jiffies
+ * @since: when the thread may start on it, in jiffies
  * @due: when the thread will look at it again, in jiffies
- * @exit_by: when to give up the wait for its exit, in jiffies; if @reaped
- * @reap_by: when to give up the reaping, in jiffies; if @passes
- * @passes: how many passes have left something
- * @failed: how many of them in a row have freed nothing
- * @futex_waits: how many times a robust list could not be read
- * @nr_pages: anonymous pages unmapped so far
- * @rss: pages that were mapped when the thread last looked; if @reaped
- * @reaped: all that can be reaped has been; it has yet to exit
- * @kept: something was left for the robust futexes
+ * @exit_by: when to stop waiting for its exit, in jiffies; if @reaped
+ * @reap_by: when to stop reaping, in jiffies; if @passes
+ * @passes: number of passes that have left something
+ * @failed: number of passes or checks in a row that have freed nothing
+ * @futex_waits: number of times that a robust list could not be read
+ * @nr_pages: number of anonymous pages unmapped so far
+ * @rss: number of mapped pages at the last check; if @reaped
+ * @reaped: all that can be reaped has been; the victim has yet to exit
+ * @kept: pages were kept for robust futexes
  * @unread: a robust list could not be read in time
- * @vma_locks: some of it was reaped under the VMAs' own locks
+ * @vma_locks: some of it was reaped under per-VMA locks
  */
 struct reaper_job {
 	struct mm_struct *mm;
@@ -131,9 +94,9 @@ struct reaper_job {
  * struct reaper - a reaper thread
  * @task: the kthread
  * @busy_since_ns: when it last slept
- * @nr_jobs: how many of @jobs are in use
- * @jobs: the victims it looks after
- * @range: the ranges that are to be kept of one of them
+ * @nr_jobs: number of @jobs in use
+ * @jobs: the victims that it handles
+ * @range: the ranges to keep, for one job at a time
  */
 struct reaper {
 	struct task_struct *task;
@@ -144,7 +107,7 @@ struct reaper {
 };
 
 /* Filled once, at boot */
-static struct reaper *reapers[MAX_THREADS];
+static struct reaper *reapers[OOM_REAPER_THREADS_MAX];
 
 static DECLARE_WAIT_QUEUE_HEAD(reaper_wait);
 static struct oom_handover handover = {
@@ -166,7 +129,7 @@ void oom_reaper_handover(struct task_struct *victim)
 	struct mm_struct *mm = victim->signal->oom_mm;
 	bool backlogged;
 
-	if (!READ_ONCE(enabled) || !READ_ONCE(reapers[0]))
+	if (!READ_ONCE(oom_reaper_enabled) || !READ_ONCE(reapers[0]))
 		return;
 	if (mm_flags_test_and_set(MMF_OOM_REAP_QUEUED, mm))
 		return;
@@ -189,14 +152,14 @@ static bool anything_new(struct reaper *reaper)
 static void add_job(struct reaper *reaper, struct mm_struct *mm)
 {
 	unsigned long due = jiffies +
-			    msecs_to_jiffies(READ_ONCE(delay_ms.value));
+			    msecs_to_jiffies(READ_ONCE(oom_reaper_delay_ms.value));
 
 	reaper->jobs[reaper->nr_jobs++] = (struct reaper_job) {
 		.mm = mm,
 		.since = due,
 		.due = due,
 	};
-	/* What the victim may take begins when the reaper does */
+	/* The victim's timeout starts when the reaper does */
 	oom_victim_extend(mm, due);
 }
 
@@ -232,8 +195,8 @@ static void report_gave_up(const struct reaper_job *job)
 }
 
 /*
- * The victim has nothing more to give.  Too early, and the OOM killer would kill
- * the next one while this one still gives memory back.
+ * The victim has nothing more to give.  If this is called too early, the OOM
+ * killer kills the next process while this one still frees memory.
  */
 static void end_job(struct reaper *reaper, struct reaper_job *job)
 {
@@ -250,27 +213,13 @@ static bool exited(const struct mm_struct *mm)
 }
 
 /*
- * With no users left, it is exit_mmap() that holds mmap_lock.  It frees in
- * batches, and some of what it has unmapped may not be free yet.
+ * With no users left, the holder of mmap_lock is exit_mmap().  It frees in
+ * batches, so some of what it has unmapped may not be free yet.
  */
 static bool exit_mmap_at_work(const struct mm_struct *mm)
 {
 	return !atomic_read(&mm->mm_users) &&
 	       rwsem_is_locked((struct rw_semaphore *)&mm->mmap_lock);
-}
-
-/**
- * oom_reaper_pause_ms() - how long to wait before the next attempt
- * @failed: how many attempts have failed so far, at least 1
- * @limit_ms: the longest wait
- *
- * Most of what is in the way is so for a moment.
- *
- * Return: the time in ms: 1, 2, 4, and so on up to @limit_ms.
- */
-unsigned int oom_reaper_pause_ms(unsigned int failed, unsigned int limit_ms)
-{
-	return failed > 16 ? limit_ms : min(1U << (failed - 1), limit_ms);
 }
 
 static void pause_job(struct reaper_job *job, unsigned int nth,
@@ -280,25 +229,15 @@ static void pause_job(struct reaper_job *job, unsigned int nth,
 								  limit_ms));
 }
 
-/**
- * oom_reaper_futex_grace() - how long to wait for an unreadable robust list
- *
- * Return: the time in jiffies.
- */
-unsigned long oom_reaper_futex_grace(void)
-{
-	return msecs_to_jiffies(READ_ONCE(futex_grace_ms.value));
-}
-
 static bool futex_grace_over(const struct reaper_job *job)
 {
 	return time_after_eq(jiffies, job->since + oom_reaper_futex_grace());
 }
 
 /*
- * A robust list cannot be read.  Either it is on its way from a disk, or only
- * its thread can read it, when it exits.  It may have all the time that it had
- * from a reaper that waited.
+ * A robust list cannot be read.  Either it is being read from a disk, or only
+ * its thread can read it, when it exits.  Wait for futex_grace_ms, which is by
+ * default as long as the OOM reaper used to wait before it started.
  */
 static void wait_for_futex(struct reaper_job *job, int why)
 {
@@ -308,14 +247,14 @@ static void wait_for_futex(struct reaper_job *job, int why)
 	}
 	oom_victim_extend(job->mm, jiffies);
 	pause_job(job, job->futex_waits, FUTEX_PAUSE_MS);
-	/* Lists that are too long do not get shorter while their owner is stuck */
+	/* A list that is too long stays that way: wait for the grace period */
 	if (why == -E2BIG)
 		job->due = job->since + oom_reaper_futex_grace();
 }
 
 static void look_again(struct reaper_job *job)
 {
-	pause_job(job, ++job->failed, READ_ONCE(interval_ms.value));
+	pause_job(job, ++job->failed, READ_ONCE(oom_reaper_interval_ms.value));
 	if (time_after(job->due, job->exit_by))
 		job->due = job->exit_by;
 }
@@ -339,7 +278,7 @@ static bool check_exit(struct reaper_job *job)
 	if (exited(job->mm))
 		return false;
 	if (time_after_eq(jiffies, job->exit_by)) {
-		/* The exit of a large victim may take its time */
+		/* A large victim takes long to exit: wait while it shrinks */
 		if (rss >= job->rss)
 			return false;
 		job->rss = rss;
@@ -355,10 +294,10 @@ static bool try_again(struct reaper_job *job, unsigned long nr_pages)
 	if (!job->passes++)
 		job->reap_by = jiffies + msecs_to_jiffies(JOB_MS);
 	job->failed = nr_pages ? 0 : job->failed + 1;
-	/* However much a pass frees: the victim may be filled again meanwhile */
-	pause_job(job, job->passes, READ_ONCE(interval_ms.value));
+	/* Pause even if the pass has freed a lot: it may be refilled */
+	pause_job(job, job->passes, READ_ONCE(oom_reaper_interval_ms.value));
 
-	if (job->failed < READ_ONCE(attempts.value) &&
+	if (job->failed < READ_ONCE(oom_reaper_attempts.value) &&
 	    time_before(jiffies, job->reap_by))
 		return true;
 	report_gave_up(job);
@@ -388,7 +327,7 @@ static bool do_job(struct reaper *reaper, struct reaper_job *job)
 
 	switch (result) {
 	case OOM_REAP_GONE:
-		/* Its shared memory may be still to come */
+		/* Its shared memory may not be free yet */
 		if (exited(job->mm))
 			return false;
 		wait_for_exit(job);
@@ -422,7 +361,7 @@ static void do_due_jobs(struct reaper *reaper)
 		if (time_after_eq(jiffies, job->due))
 			goes_on = job->reaped ? check_exit(job) :
 						do_job(reaper, job);
-		/* The last one takes the place of one that ends */
+		/* end_job() moves the last job into the place of this one */
 		if (goes_on)
 			i++;
 		else
@@ -440,7 +379,7 @@ static long next_due(const struct reaper *reaper)
 	return max(wait, 1L);
 }
 
-/* Those that only have yet to exit give way */
+/* If all places are taken, end jobs that only wait for an exit */
 static void make_room(struct reaper *reaper)
 {
 	unsigned int i;
@@ -487,15 +426,15 @@ static int oom_reaper(void *data)
 }
 
 /*
- * SCHED_FIFO, so that the reaper gets a CPU when all are busy.  The highest
- * priority, as nothing that spins may keep memory from everybody.
+ * Use SCHED_FIFO, so that the reaper gets a CPU when all are busy.  By default
+ * it has the highest priority, so that no spinning task can delay it.
  */
-static void set_priority(struct task_struct *task)
+static void set_priority(struct task_struct *task, unsigned int priority)
 {
-	struct sched_param param = { .sched_priority = priority.value };
+	struct sched_param param = { .sched_priority = priority };
 
-	sched_setscheduler_nocheck(task, priority.value ? SCHED_FIFO :
-				   SCHED_NORMAL, &param);
+	sched_setscheduler_nocheck(task, priority ? SCHED_FIFO : SCHED_NORMAL,
+				   &param);
 }
 
 static int start_reaper(unsigned int id)
@@ -513,77 +452,27 @@ static int start_reaper(unsigned int id)
 		return PTR_ERR(task);
 	}
 	reaper->task = task;
-	set_priority(task);
+	set_priority(task, oom_reaper_priority.value);
 	WRITE_ONCE(reapers[id], reaper);
 	wake_up_process(task);
 	return 0;
 }
 
-static void apply_priority(void)
+/**
+ * oom_reaper_set_priority() - change the priority of all reaper threads
+ * @priority: SCHED_FIFO priority, or 0 for SCHED_NORMAL
+ *
+ * Context: Process context.
+ */
+void oom_reaper_set_priority(unsigned int priority)
 {
 	unsigned int id;
 
-	for (id = 0; id < MAX_THREADS; id++) {
+	for (id = 0; id < OOM_REAPER_THREADS_MAX; id++) {
 		if (reapers[id])
-			set_priority(reapers[id]->task);
+			set_priority(reapers[id]->task, priority);
 	}
 }
-
-/* The OOM killer uses this value even without a reaper */
-static void apply_victim_timeout(void)
-{
-	WRITE_ONCE(oom_victim_timeout_ms, victim_timeout_ms.value);
-	oom_wake_waiters();
-}
-
-/**
- * oom_reaper_param_set() - set a parameter that has limits
- * @val: the new value, as written by a user
- * @kp: the parameter; its argument is a &struct oom_reaper_param
- *
- * Context: Process context, under the lock on module parameters, or during
- * boot.
- * Return: 0, or -EINVAL if @val is no number or out of range.
- */
-int oom_reaper_param_set(const char *val, const struct kernel_param *kp)
-{
-	struct oom_reaper_param *param = kp->arg;
-	unsigned int value;
-	int err;
-
-	if (!val)
-		return -EINVAL;
-	err = kstrtouint(val, 0, &value);
-	if (err || value < param->min || value > param->max)
-		return -EINVAL;
-
-	WRITE_ONCE(param->value, value);
-	if (param->apply)
-		param->apply();
-	return 0;
-}
-
-static int param_get(char *buffer, const struct kernel_param *kp)
-{
-	const struct oom_reaper_param *param = kp->arg;
-
-	return sysfs_emit(buffer, "%u\n", param->value);
-}
-
-static const struct kernel_param_ops param_ops = {
-	.set = oom_reaper_param_set,
-	.get = param_get,
-};
-
-module_param(enabled, bool, 0644);
-module_param_named(vma_locks, oom_reap_vma_locks, bool, 0644);
-module_param_cb(attempts, &param_ops, &attempts, 0644);
-module_param_cb(interval_ms, &param_ops, &interval_ms, 0644);
-module_param_cb(delay_ms, &param_ops, &delay_ms, 0644);
-module_param_cb(futex_grace_ms, &param_ops, &futex_grace_ms, 0644);
-module_param_cb(priority, &param_ops, &priority, 0644);
-module_param_cb(threads, &param_ops, &threads, 0444);
-module_param_cb(victim_timeout_ms, &param_ops, &victim_timeout_ms, 0644);
 
 static int __init oom_reaper_init(void)
 {
@@ -592,7 +481,7 @@ static int __init oom_reaper_init(void)
 
 	oom_reap_wq = alloc_workqueue("oom_reaper", WQ_MEM_RECLAIM |
 				      WQ_UNBOUND | WQ_HIGHPRI, 0);
-	for (id = 0; id < threads.value; id++) {
+	for (id = 0; id < oom_reaper_threads.value; id++) {
 		err = start_reaper(id);
 		if (err) {
 			pr_err("unable to start thread %u: %d, continuing without\n",

@@ -2,28 +2,30 @@
 /*
  * Keep the OOM reaper off the memory that robust futexes need.
  *
- * A thread that dies walks its robust list (exit_robust_list()) and tells the
- * waiters of each futex on it that the owner is gone.  The list usually lies in
- * anonymous memory, which is what the reaper frees.  If the reaper is first, the
- * walk ends at a hole, and a task of another process waits for ever.
+ * When a thread dies, exit_robust_list() walks its robust list and tells the
+ * waiters of each futex on it that the owner is gone.  The list is usually in
+ * anonymous memory, which is what the reaper frees.  If the reaper comes first,
+ * the walk ends at a hole, and a task of another process waits forever.
  *
  * That matters only for a futex that another process can reach.  A victim
  * without a mapping of shared writable memory has none, whatever is on its
- * lists: the futexes in private memory belong to its own threads, and those all
- * die.  So nothing is read or kept for it.
+ * lists: futexes in private memory are used only by its own threads, and those
+ * all die.  So nothing is read or kept for such a victim, and its threads skip
+ * their lists and clear_child_tid when they exit: that would only cause page
+ * faults on reaped memory.
  *
- * For the others the reaper walks the lists itself, before it frees anything,
- * and leaves the pages that the walk of the dying thread will need.  It must not
- * fault a page in: that allocates, and waits.  A page that is swapped out is
- * looked for in the swap cache, and read into it if it is not there.
+ * For other victims the reaper walks the lists itself before it frees anything,
+ * and keeps the pages that the dying thread's walk will need.  It must not
+ * fault a page in, because that allocates and may block.  It looks for swapped
+ * pages in the swap cache, and has them read into it if they are not there.
  *
- * Everything that is read here was written by a user, perhaps a hostile one.  A
- * list costs at most ROBUST_LIST_LIMIT entries, all lists together at most
- * LIST_BUDGET, what is kept is limited by OOM_KEEP_PAGES, and an address is only
- * ever looked up.
+ * Everything that is read here was written by a user, perhaps a hostile one.
+ * At most ROBUST_LIST_LIMIT entries of a list are followed and at most
+ * LIST_BUDGET of all lists, at most OOM_KEEP_PAGES are kept, and addresses are
+ * only ever looked up.
  *
- * Memory that was never touched reads as zeros.  The dying thread gets no more
- * than a fault there, once MMF_UNSTABLE is set.  No list that was in use leads
+ * Memory that was never touched reads as zeroes.  Once MMF_UNSTABLE is set, the
+ * dying thread only gets a fault there.  A list that was in use does not lead
  * there.
  */
 #include <linux/compat.h>
@@ -39,31 +41,31 @@
 #include <linux/workqueue.h>
 
 #include "internal.h"
-#include "oom_reap.h"
+#include "oom_robust.h"
 #include "swap.h"
 
 /*
- * How many heads and entries to follow for one address space.  Each costs some
- * look-ups of a VMA and a page table walk, so this is some 30 ms of a CPU.
+ * How many heads and entries to follow for one address space.  Each costs a few
+ * VMA lookups and a page table walk, so this takes some 30 ms of CPU time.
  */
 #define LIST_BUDGET	32768U
 
-/* After how many of them, VMAs or threads an RCU read-side section ends */
+/* How many entries, VMAs or threads to handle in one RCU read-side section */
 #define RCU_BATCH	256
 
-/* How many pages of lists are read from swap at a time */
+/* How many pages to read from swap at the same time */
 #define MAX_FETCHES	8U
 
-/* The lowest bit of a list pointer tells a priority-inheritance futex */
+/* The lowest bit of a list pointer marks a priority-inheritance futex */
 #define LIST_PI		1UL
 
 /**
  * struct robust_walk - one walk over the lists of all threads that use an mm
- * @reap: the pass that it is for
- * @budget: how many heads and entries may still be followed
- * @batch: how many may be, before an RCU read-side section has to end
- * @nr_swapped: how many entries of @swapped are in use
- * @swapped: pages of the lists that are not in memory
+ * @reap: the pass that it belongs to
+ * @budget: how many more heads and entries may be followed
+ * @batch: how many more before the RCU read-side section has to end
+ * @nr_swapped: number of entries of @swapped in use
+ * @swapped: swap entries of pages that must be read first
  */
 struct robust_walk {
 	struct oom_reap *reap;
@@ -99,9 +101,10 @@ static void fence_thread(struct task_struct *t)
 }
 
 /*
- * A process counts as dying from the moment that SIGNAL_GROUP_EXIT is set.  Its
- * threads are sent SIGKILL one after the other then, in the same section of
- * siglock.  A thread that is gone has taken siglock after that.
+ * A process counts as dying as soon as SIGNAL_GROUP_EXIT is set.  Its threads
+ * are then sent SIGKILL one after the other in the same siglock critical
+ * section, so taking siglock waits for that.  If there is no sighand any more,
+ * the thread has taken siglock after that when it exited.
  */
 static void wait_for_sigkill(struct task_struct *p)
 {
@@ -111,7 +114,7 @@ static void wait_for_sigkill(struct task_struct *p)
 		unlock_task_sighand(p, &flags);
 }
 
-/* Read from the victim.  A page in swap is noted, to be read later */
+/* Read from the victim.  Record pages in swap, to have them read later */
 static int read_user(struct robust_walk *walk, unsigned long addr, void *buf,
 		     size_t len)
 {
@@ -125,7 +128,7 @@ static int read_user(struct robust_walk *walk, unsigned long addr, void *buf,
 	return -EAGAIN;
 }
 
-/* What is kept of a huge page keeps all of it, and counts as such */
+/* Keeping a part of a huge page keeps all of it, so count all of it */
 static void round_to_huge_page(struct oom_reap *reap, unsigned long addr,
 			       unsigned long *start, unsigned long *end)
 {
@@ -143,8 +146,8 @@ static void round_to_huge_page(struct oom_reap *reap, unsigned long addr,
 }
 
 /*
- * What is not reaped anyway takes no place in the table: the locks that matter
- * lie in shared memory, and there may be thousands.
+ * Do not add memory that is not reaped anyway to the table: the locks that
+ * matter are in shared memory, and there may be thousands of them.
  */
 static int keep_user(struct robust_walk *walk, unsigned long addr, size_t len)
 {
@@ -168,12 +171,12 @@ static int keep_user(struct robust_walk *walk, unsigned long addr, size_t len)
 
 /**
  * struct robust_head - the head of a robust list, native or compat
- * @addr: where it lies
+ * @addr: its address
  * @size: its size in bytes
  * @next: the first entry, with the LIST_PI bit
  * @pending: the entry that was being added or removed, with the LIST_PI bit
  * @futex_offset: from an entry to its futex word, in bytes
- * @compat: pointers are of 32 bits
+ * @compat: pointers have 32 bits
  */
 struct robust_head {
 	unsigned long addr;
@@ -236,8 +239,8 @@ static int keep_word(struct robust_walk *walk, const struct robust_head *head,
 }
 
 /*
- * Keep what the walk of one list will need: exit_robust_list() and
- * compat_exit_robust_list() are what this has to agree with.
+ * Keep what the walk of one list will need.  This must match
+ * exit_robust_list() and compat_exit_robust_list().
  */
 static int keep_list(struct robust_walk *walk, unsigned long addr, bool compat)
 {
@@ -248,7 +251,7 @@ static int keep_list(struct robust_walk *walk, unsigned long addr, bool compat)
 	int err, full;
 
 	err = read_head(walk, &head);
-	/* Nothing there: the victim's own walk ends here, too */
+	/* Nothing is mapped: the victim's own walk ends here, too */
 	if (err == -EFAULT)
 		return 0;
 
@@ -256,7 +259,7 @@ static int keep_list(struct robust_walk *walk, unsigned long addr, bool compat)
 	if (!err && entry == addr && !head.pending)
 		return 0;
 
-	/* A page that cannot be read may be needed all the same */
+	/* Keep a page even if it cannot be read: it may be needed */
 	full = keep_user(walk, addr, head.size);
 	if (err)
 		return err;
@@ -289,8 +292,8 @@ static int keep_thread(struct robust_walk *walk, struct task_struct *t)
 	int err = 0;
 
 	/*
-	 * The thread may be in exit_robust_list() this moment.  It clears the
-	 * pointer when it has finished, until then it needs the list.
+	 * The thread may be in exit_robust_list() right now.  It needs the list
+	 * until it has finished and clears the pointer.
 	 */
 	addr = (unsigned long)futex_robust_list(t);
 	if (addr)
@@ -304,12 +307,12 @@ static int keep_thread(struct robust_walk *walk, struct task_struct *t)
 }
 
 /*
- * Do threads of the victim alone use the mm?  Then there is no need to look for
- * other processes among all that exist.
+ * Is the mm used only by threads of the victim?  Then there is no need to walk
+ * all processes.
  *
- * mm_users is read first: threads that leave meanwhile make it look as if there
- * was somebody else, never the other way round.  None is born, see
- * oom_robust_keep().
+ * As mm_users is read first, threads that exit meanwhile can make it look as if
+ * there were another user, but never the other way round.  No thread is
+ * created, see oom_robust_keep().
  */
 static bool used_by_victim_alone(struct oom_reap *reap)
 {
@@ -329,20 +332,21 @@ static bool uses_mm(struct task_struct *p, struct mm_struct *mm)
 }
 
 /*
- * Is there memory through which a futex of this mm could be waited for from
- * another one?  Without mmap_lock a VMA that mremap() moves can be missed: it
- * links the new one before it unlinks the old one, so that a second look in the
- * other direction finds it.
+ * Does this mm have memory in which a task of another mm could wait for a
+ * futex?  Without mmap_lock, one walk can miss a VMA that mremap() moves.  As
+ * mremap() links the new VMA before it unlinks the old one, a second walk in
+ * the other direction finds it.
  */
 static bool has_shared_memory(struct oom_reap *reap)
 {
 	MA_STATE(mas, &reap->mm->mm_mt, 0, 0);
+	int directions = reap->mmap_locked ? 1 : 2;
 	int direction, batch = RCU_BATCH;
 	struct vm_area_struct *vma;
 	bool found = false;
 
 	rcu_read_lock();
-	for (direction = 0; direction < 2 && !found; direction++) {
+	for (direction = 0; direction < directions && !found; direction++) {
 		mas_set(&mas, direction ? ULONG_MAX : 0);
 		while (!found) {
 			vma = direction ? mas_find_rev(&mas, 0) :
@@ -350,7 +354,7 @@ static bool has_shared_memory(struct oom_reap *reap)
 			if (!vma)
 				break;
 			found = READ_ONCE(vma->vm_flags) & VM_SHARED;
-			/* Not locked: it may be another one by now */
+			/* Not locked: it may have been freed and reused */
 			if (!found && !reap->mmap_locked)
 				found = mtree_load(mas.tree, mas.index) != vma;
 			if (!--batch) {
@@ -369,8 +373,8 @@ static bool has_shared_memory(struct oom_reap *reap)
 }
 
 /*
- * End the RCU read-side section, and let others run.  Returns false if a thread
- * or process has gone meanwhile, so that there is no next one to go on with.
+ * End the RCU read-side section, and let other tasks run.  Returns false if the
+ * thread has exited meanwhile, so that the walk cannot continue from it.
  */
 static bool end_rcu_batch(struct robust_walk *walk, struct task_struct *p,
 			  struct task_struct *t)
@@ -384,9 +388,9 @@ static bool end_rcu_batch(struct robust_walk *walk, struct task_struct *p,
 	oom_reap_pause(walk->reap, OOM_REAP_BURST_NS);
 	rcu_read_lock();
 	/*
-	 * The next thread is found through @t.  Its process has a leader then,
-	 * which is what for_each_process() goes by, but the victim itself may
-	 * be a thread that is gone.
+	 * The next thread is found through @t.  If that is alive its process
+	 * has a leader, which for_each_process() needs, although the victim
+	 * itself may be a thread that is gone.
 	 */
 	alive = pid_alive(t);
 	put_task_struct(t);
@@ -395,10 +399,10 @@ static bool end_rcu_batch(struct robust_walk *walk, struct task_struct *p,
 }
 
 /*
- * Threads that leave exit_mm() meanwhile have done with their lists, and none is
- * born, see oom_robust_keep().
+ * Threads that pass exit_mm() meanwhile no longer need their lists, and no
+ * thread is created, see oom_robust_keep().
  *
- * Returns -ESTALE if there is no going on to the next process.
+ * Returns -ESTALE if the walk cannot continue with the next process.
  */
 static int keep_process(struct robust_walk *walk, struct task_struct *p)
 {
@@ -413,7 +417,7 @@ static int keep_process(struct robust_walk *walk, struct task_struct *p)
 		walk->budget--;
 
 		fence_thread(t);
-		/* Read what it wrote before the interrupt */
+		/* See everything that it wrote before the interrupt */
 		smp_mb();
 		err = keep_thread(walk, t);
 		if (err && ret != -E2BIG)
@@ -454,8 +458,8 @@ out:
 }
 
 /*
- * A page that is being read from swap.  Not by the reaper: even zram may have to
- * get it from a disk.
+ * A page that is being read from swap, by a work item: the reaper must not wait
+ * for it, as even zram may have to read it from a disk.
  */
 struct fetch {
 	struct work_struct work;
@@ -464,7 +468,7 @@ struct fetch {
 	atomic_t busy;
 };
 
-/* A disk that does not answer can have all of them; then lists stay unread */
+/* If a disk does not answer, all of these stay busy and lists stay unread */
 static struct fetch fetches[MAX_FETCHES];
 static DECLARE_WAIT_QUEUE_HEAD(fetch_wait);
 
@@ -492,7 +496,7 @@ static bool being_fetched(const struct robust_walk *walk)
 	return false;
 }
 
-/* @reserves: it may take a page from the memory reserves */
+/* @reserves: may take a page from the memory reserves */
 static void start_fetch(swp_entry_t entry, bool reserves)
 {
 	unsigned int i;
@@ -515,8 +519,8 @@ static void start_fetch(swp_entry_t entry, bool reserves)
 }
 
 /*
- * Have the pages read that were noted.  Those on devices that are memory usually
- * are there at once: wait for a moment.  Returns true if they are.
+ * Start to read the pages that were recorded.  If all of their devices are
+ * memory, wait for a few milliseconds.  Returns true if they have been read.
  */
 static bool fetch_swapped(const struct robust_walk *walk)
 {
@@ -538,18 +542,18 @@ static bool fetch_swapped(const struct robust_walk *walk)
  *
  * Every process that uses the mm must have been sent SIGKILL or be exiting.
  *
- * Threads that are born meanwhile do not matter: copy_process() gives up when
- * SIGKILL is pending.  A kthread that borrows the mm has no list.
+ * No thread is created meanwhile: copy_process() fails if SIGKILL is pending.
+ * A kthread that borrows the mm has no list.
  *
- * Nor does a shared mapping that is made meanwhile: its maker does not return to
- * user mode, where it could use it, once SIGKILL is pending.
+ * A shared mapping that is created meanwhile does not matter: with SIGKILL
+ * pending, its creator does not return to user mode, where it could use it.
  *
  * Context: Process context; mmap_lock is held for read, or a reference to
- * mm_users.  Waits for other CPUs to take an interrupt, and for a moment for
- * swap devices that are memory.
+ * mm_users.  Waits for other CPUs to take an interrupt, and for a few
+ * milliseconds for swap devices that are memory.
  * Return: 0, or -EAGAIN if a part of a list is not in memory yet, or -EIO if it
- * cannot be read, or -E2BIG if there is more than may be kept or looked at.
- * What could be read is in the table then.
+ * cannot be read, or -E2BIG if there is more than may be kept or followed.  In
+ * any case the table has what could be read.
  */
 int oom_robust_keep(struct oom_reap *reap)
 {
@@ -560,7 +564,7 @@ int oom_robust_keep(struct oom_reap *reap)
 	int err;
 
 	rcu_read_lock();
-	/* First, so that no thread that is being born is missed below */
+	/* First, so that no thread that is being created is missed below */
 	wait_for_sigkill(reap->victim);
 	alone = used_by_victim_alone(reap);
 	if (!alone) {
@@ -572,10 +576,13 @@ int oom_robust_keep(struct oom_reap *reap)
 	rcu_read_unlock();
 
 	oom_keep_reset(&reap->keep);
-	if (!has_shared_memory(reap))
+	if (!has_shared_memory(reap)) {
+		/* Its threads do not need their lists, see exit_mm_release() */
+		WRITE_ONCE(reap->mm->oom_private, true);
 		return 0;
+	}
 
-	/* Each turn gets one entry further down a list that is in swap */
+	/* Each iteration gets one page further along a list that is in swap */
 	do {
 		err = keep_lists(&walk, alone);
 	} while (err && walk.nr_swapped && fetch_swapped(&walk) &&

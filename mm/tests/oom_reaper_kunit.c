@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Unit tests of the parts of the OOM reaper that need no victim.
+ * Unit tests for the parts of the OOM reaper that need no victim.
  */
 #include <kunit/test.h>
 
@@ -11,7 +11,9 @@
 #include <linux/prandom.h>
 #include <linux/slab.h>
 
-#include "../oom_reap.h"
+#include "../oom_handover.h"
+#include "../oom_keep.h"
+#include "../oom_params.h"
 
 /* Page number to address */
 #define P(n)		((unsigned long)(n) << PAGE_SHIFT)
@@ -47,7 +49,7 @@ static void keep_whole_pages(struct kunit *test)
 	expect_range(test, &keep, 1, 20, 22);
 	KUNIT_EXPECT_EQ(test, keep.nr_pages, 3UL);
 
-	/* Nothing, and less than nothing */
+	/* Empty and reversed ranges are not added */
 	KUNIT_EXPECT_TRUE(test, oom_keep_add(&keep, P(30), P(30)));
 	KUNIT_EXPECT_TRUE(test, oom_keep_add(&keep, P(31), P(30)));
 	KUNIT_EXPECT_EQ(test, keep.nr, 2U);
@@ -62,14 +64,14 @@ static void keep_merges(struct kunit *test)
 	oom_keep_add(&keep, P(14), P(15));
 	oom_keep_add(&keep, P(12), P(13));
 	KUNIT_EXPECT_EQ(test, keep.nr, 3U);
-	/* The same again */
+	/* A range that is in the table already */
 	oom_keep_add(&keep, P(12), P(13));
 	KUNIT_EXPECT_EQ(test, keep.nr, 3U);
-	/* Touches two */
+	/* A range that touches two */
 	oom_keep_add(&keep, P(11), P(12));
 	KUNIT_EXPECT_EQ(test, keep.nr, 2U);
 	expect_range(test, &keep, 0, 10, 13);
-	/* Swallows all */
+	/* A range that covers all */
 	oom_keep_add(&keep, P(1), P(20));
 	KUNIT_EXPECT_EQ(test, keep.nr, 1U);
 	expect_range(test, &keep, 0, 1, 20);
@@ -108,7 +110,7 @@ static void keep_gaps(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, oom_keep_gap(&keep, &start, &end));
 }
 
-/* What does not fit is refused, and what is in the table stays as it is */
+/* A range that does not fit is refused, and the table stays unchanged */
 static void keep_has_room_for_so_many_ranges(struct kunit *test)
 {
 	struct oom_keep keep;
@@ -123,7 +125,7 @@ static void keep_has_room_for_so_many_ranges(struct kunit *test)
 	for (i = 0; i < OOM_KEEP_INLINE; i++)
 		expect_range(test, &keep, i, 2 * i, 2 * i + 1);
 
-	/* A page between two of them makes one of the two */
+	/* A page between two ranges merges them */
 	KUNIT_EXPECT_TRUE(test, oom_keep_add(&keep, P(1), P(1) + 1));
 	KUNIT_EXPECT_TRUE(test, oom_keep_add(&keep, P(100), P(100) + 1));
 	KUNIT_EXPECT_FALSE(test, oom_keep_add(&keep, P(102), P(102) + 1));
@@ -148,7 +150,7 @@ static void keep_has_room_for_so_many_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, keep.nr_pages, 1UL);
 }
 
-/* The table against a bitmap, with ranges at random */
+/* Compare the table with a bitmap, using random ranges */
 static void keep_at_random(struct kunit *test)
 {
 	const unsigned int nr_pages = 512, max = 64;
@@ -206,7 +208,7 @@ static void pause_schedule(struct kunit *test)
 
 static int nr_applied;
 
-static void count_apply(void)
+static void count_apply(unsigned int value)
 {
 	nr_applied++;
 }
@@ -259,7 +261,7 @@ static int produce(void *data)
 	struct handover_test *t = producer->test;
 	unsigned int i;
 
-	/* All at once */
+	/* Start all producers at the same time */
 	atomic_inc(&t->ready);
 	while (atomic_read(&t->ready) < NR_PRODUCERS)
 		cond_resched();
@@ -273,7 +275,7 @@ static int produce(void *data)
 	return 0;
 }
 
-/* Takes as the reaper does, and counts how often each has come */
+/* Take an mm as the reaper does, and count how often each was delivered */
 static unsigned int consume(struct handover_test *t)
 {
 	struct mm_struct *mm = oom_handover_take(&t->handover);
@@ -309,7 +311,7 @@ static void handover_loses_nothing(struct kunit *test)
 		producers[i].test = t;
 		producers[i].id = i;
 		task = kthread_run(produce, &producers[i], "oom_producer/%u", i);
-		/* The others wait for this one, and use what is on our stack */
+		/* The other producers wait for this one, and use our stack */
 		if (IS_ERR(task))
 			produce(&producers[i]);
 	}
@@ -378,5 +380,5 @@ static struct kunit_suite oom_reaper_suite = {
 
 kunit_test_suite(oom_reaper_suite);
 
-MODULE_DESCRIPTION("Unit tests of the OOM reaper");
+MODULE_DESCRIPTION("Unit tests for the OOM reaper");
 MODULE_LICENSE("GPL");

@@ -408,6 +408,30 @@ FIXTURE_TEARDOWN(log)
 	scene_stop(&self->scene);
 }
 
+/*
+ * The reaper may have been over it by then.  Its threads must not have memory
+ * allocated for their robust lists and clear_child_tid, only to free it again.
+ */
+TEST_F(log, guard_exit_faults)
+{
+	struct victim victim = {
+		.mb = SCENE_MB, .threads = 300, .alone = true,
+	};
+	long faults;
+
+	ASSERT_EQ(0, victim_start(&victim));
+	/* It is about to unmap what it shares with this process */
+	probe_sleep_ms(200);
+	faults = probe_vmstat("pgfault");
+	EXPECT_EQ(0, victim_sysrq());
+	EXPECT_TRUE(victim_gone(&victim, 5000));
+	faults = probe_vmstat("pgfault") - faults;
+	scene_print("%ld page faults until %d threads had exited", faults,
+		    victim.threads);
+	EXPECT_GT(victim.threads / 10, faults);
+	victim_stop(&victim);
+}
+
 TEST_F(log, guard_reaped)
 {
 	struct victim victim = {

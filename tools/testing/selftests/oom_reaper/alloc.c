@@ -895,8 +895,11 @@ struct reader {
 	atomic_llong worst_ns;
 };
 
-/* Whose page faults are those of the kernel: read() fills the memory */
-static void read_zeroes(struct reader *reader, size_t kb)
+/*
+ * Whose page faults are those of the kernel, from @read_kb on: read() fills the
+ * memory
+ */
+static void read_zeroes(struct reader *reader, size_t kb, size_t read_kb)
 {
 	int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
 	char *mem = victim_map(kb * 1024, false);
@@ -906,7 +909,9 @@ static void read_zeroes(struct reader *reader, size_t kb)
 	prctl(PR_SET_NAME, "reader");
 	/* Should nobody else be left */
 	probe_write("/proc/self/oom_score_adj", "-900");
-	for (at = 0; !reader->error && at < kb * 1024; at += 4096) {
+	for (at = 0; at < read_kb * 1024; at += 4096)
+		mem[at] = 1;
+	for (; !reader->error && at < kb * 1024; at += 4096) {
 		long long from = probe_now_ns();
 
 		if (read(fd, mem + at, 4096) < 0)
@@ -947,9 +952,10 @@ TEST_F_TIMEOUT(alloc, fail_order_fault, 90)
 	ASSERT_EQ(0, sysctl_set("oom_fail_order", 0));
 	pid = fork();
 	if (!pid)
-		read_zeroes(reader, probe_free_kb() + 128 * 1024);
+		read_zeroes(reader, probe_free_kb() + 128 * 1024,
+			    probe_free_kb() - EASY_LEFT_MB * 1024);
 	ASSERT_LT(0, pid);
-	ended = probe_wait(waitpid(pid, NULL, WNOHANG) == pid, 30000);
+	ended = probe_wait(waitpid(pid, NULL, WNOHANG) == pid, 60000);
 	if (!ended) {
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);

@@ -52,6 +52,7 @@ static struct option {
 	{ "victims", 8 },	/* burst: how many */
 	{ "threads", 1 },	/* the victim's threads */
 	{ "thp", 0 },		/* by huge pages */
+	{ "shared", 0 },	/* natural: it has a shared mapping */
 	{ "hold_ms", 3000 },	/* mrelease: for how long the lock is held */
 	{ "bystander_mb", 32 },
 	{ "samples", 1 },	/* print SAMPLE lines */
@@ -677,11 +678,12 @@ static void natural(void)
 {
 	struct victim first = {
 		.mb = 4, .huge = option("thp"),
-		.threads = option("threads") - 1,
+		.threads = option("threads") - 1, .alone = true,
 	};
 	struct victim victim = {
 		.mb = option("mb"), .huge = option("thp"),
 		.threads = option("threads") - 1,
+		.alone = !option("shared"),
 	};
 	long long killed_ns, gone_ns;
 	long before, huge_mb;

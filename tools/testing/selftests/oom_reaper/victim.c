@@ -153,6 +153,25 @@ static void *stuck_thread(void *arg)
 	return sleeper(NULL);
 }
 
+/* What it has in common with the test is not in most processes */
+static void unmap_shared(void)
+{
+	unsigned long start, end;
+	char line[512], perms[5];
+	bool found;
+	FILE *maps;
+
+	do {
+		found = false;
+		maps = fopen("/proc/self/maps", "re");
+		while (maps && !found && fgets(line, sizeof(line), maps))
+			found = sscanf(line, "%lx-%lx %4s", &start, &end,
+				       perms) == 3 && perms[3] == 's';
+		if (maps)
+			fclose(maps);
+	} while (found && !munmap((void *)start, end - start));
+}
+
 static void run(struct victim *victim)
 {
 	pthread_t thread;
@@ -182,6 +201,8 @@ static void run(struct victim *victim)
 			fail(victim, err);
 	}
 	victim->shared->stage = VICTIM_READY;
+	if (victim->alone)
+		unmap_shared();
 
 	switch (victim->stuck) {
 	case VICTIM_EXITING:

@@ -40,6 +40,7 @@ struct victim {
 	size_t mb;		/* private memory, every byte written */
 	bool huge;		/* by transparent huge pages */
 	int threads;		/* so many more threads that sleep */
+	bool alone;		/* with VICTIM_FREE: has no shared mapping */
 	enum victim_stuck stuck;
 	struct hold *hold;
 	int file;		/* of @hold, that it is stuck on */

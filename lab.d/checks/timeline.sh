@@ -1,0 +1,8 @@
+# shellcheck shell=bash
+# tools/mm/oom-timeline on recorded OOMs.
+
+check lab.timeline quick
+check_lab_timeline() {
+	need python3:python3
+	"$top/lab.d/timeline/test.sh"
+}
