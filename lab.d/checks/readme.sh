@@ -165,12 +165,18 @@ check_lab_readme() {
 	readme_blocks
 	readme_programs
 	while read -r call; do
-		"$top/lab" "$call" --help | grep -q '^usage: ' || bad=1
+		[[ $("$top/lab" "$call" --help) == 'usage: '* ]] || {
+			echo "lab $call --help prints no usage"
+			bad=1
+		}
 	done < <(grep -oh '`\./lab [a-z]*' "$repo"/{README,INSTALL}.md | cut -d' ' -f2 | sort -u)
 	mkdir "$work/there"
 	ln -s "$repo/tools" "$repo/lab.d" "$work/there/"
 	run_readme "$work/there" 'tools/mm/oom-timeline lab.d/'
-	grep -q '<svg' "$work/there/oom.svg" || bad=1
+	grep -q '<svg' "$work/there/oom.svg" || {
+		echo 'oom-timeline has drawn no picture'
+		bad=1
+	}
 	readme_in_guest
 	return $bad
 }
