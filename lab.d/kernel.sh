@@ -13,6 +13,7 @@ kernel_tree() {
 	case $1 in
 	stock) printf '%s\n' "$base" ;;
 	steps) printf '%s\n' "$build/steps" ;;
+	mutants*) printf '%s\n' "$build/mutants" ;;
 	*) printf '%s\n' "$build/patched" ;;
 	esac
 }
@@ -22,6 +23,7 @@ kernel_tree() {
 kernel_out() {
 	case $1 in
 	debug) printf '%s\n' "$build/patched/debug" ;;
+	mutants_debug) printf '%s\n' "$build/mutants/debug" ;;
 	*) printf '%s\n' "$(kernel_tree "$1")/o" ;;
 	esac
 }
@@ -32,7 +34,7 @@ kernel_fragments() {
 	printf '%s\n' "$top/lab.d/config/base.config"
 	[ "$1" = stock ] || [ ! -e "$top/lab.d/config/patched.config" ] ||
 		printf '%s\n' "$top/lab.d/config/patched.config"
-	[ "$1" != debug ] || printf '%s\n' "$top/lab.d/config/debug.config"
+	[[ $1 != *debug ]] || printf '%s\n' "$top/lab.d/config/debug.config"
 }
 
 # What the kernel's makefiles run. Of perl the essential packages have a part only.
@@ -148,6 +150,7 @@ kernel_fingerprint() {
 			cat "$repo/lib/test_oom.c"
 		else
 			series_fingerprint
+			[[ $1 != mutants* ]] || cat "$top/lab.d/mutants"/*
 		fi
 	} | sha256sum
 }
@@ -254,7 +257,11 @@ build_kernel() {
 		return
 	fi
 	rm -f "$out/.lab-built"
-	[ "$kind" = stock ] || update_patched
+	case $kind in
+	stock) ;;
+	mutants*) update_mutants ;;
+	*) update_patched ;;
+	esac
 	kernel_config "$kind"
 	keep_objtool "$kind"
 	total=$(cat "$out/.lab-total" 2>/dev/null || echo 1900)

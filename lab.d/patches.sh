@@ -164,6 +164,7 @@ update_tree() {
 		# shellcheck disable=SC2046
 		copy_own "$repo" "$stage/tree" $(own_files)
 	fi
+	[ "$tree" != "$build/mutants" ] || apply_mutants "$stage/tree" || exit 1
 
 	if [ ! -e "$tree/.lab-complete" ]; then
 		rm -rf "$tree"

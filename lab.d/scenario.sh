@@ -36,6 +36,8 @@ scenario() {
 	s_source=
 	if [ "$s_program" != kunit ]; then
 		s_source=$selftests_source/$s_program.c
+		# The same source, built a second time.
+		[ -e "$s_source" ] || s_source=$selftests_source/${s_program%_32}.c
 	fi
 }
 
@@ -85,6 +87,9 @@ read_kunit() {
 		awk '$1 == "suite" { suite = $2; next } $2 == suite { next } { print $1, suite "." $2 }'
 }
 
+# What lab mutants adds to the command line of a guest, and how long it may run.
+scenario_append='' scenario_limit=''
+
 # run_scenario NAME KERNEL [TEST]
 run_scenario() {
 	local name=$1 kernel=$2 test=${3:-} label=$1 command status detail line start=$SECONDS factor=1 said seconds
@@ -93,11 +98,11 @@ run_scenario() {
 	prepare_kernel "$kernel"
 	[ "$kernel" = patched ] || label=$name@$kernel
 	guest_defaults
-	[ "$kernel" != debug ] || factor=4
+	[[ $kernel != *debug ]] || factor=4
 	g_mem=$s_mem g_smp=$s_smp g_nodes=$s_nodes g_swap=$s_swap g_zram=$s_zram g_cgroup=$s_cgroup
-	g_append=${s_cmdline//,/ } g_timeout=$((s_timeout * factor))
+	g_append="${s_cmdline//,/ } $scenario_append" g_timeout=$((${scenario_limit:-s_timeout} * factor))
 	# KASAN's shadow takes an eighth, its quarantine and lockdep some more.
-	[ "$kernel" != debug ] || g_mem=$((s_mem + 256))
+	[[ $kernel != *debug ]] || g_mem=$((s_mem + 256))
 	[ "$s_stress" != yes ] || { make_stress_archive && g_stress=1; }
 	seconds=${test_seconds:-${s_seconds:+$((s_seconds * factor))}}
 	g_timeout=$((g_timeout + seconds))

@@ -186,4 +186,8 @@ static inline int oom_robust_keep(struct oom_reap *reap)
 }
 #endif
 
+#if IS_ENABLED(CONFIG_KUNIT)
+void oom_robust_fence(struct task_struct *t);
+#endif
+
 #endif /* __MM_OOM_REAP_H */

@@ -5,10 +5,13 @@
 #include <kunit/test.h>
 
 #include <linux/bitmap.h>
+#include <linux/cpumask.h>
+#include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/mm_types.h>
 #include <linux/moduleparam.h>
 #include <linux/prandom.h>
+#include <linux/preempt.h>
 #include <linux/slab.h>
 
 #include "../oom_reap.h"
@@ -240,12 +243,15 @@ static void param_limits(struct kunit *test)
 
 #define NR_PRODUCERS		4
 #define NR_PER_PRODUCER		500
+#define NR_CONSUMERS		3
 
 struct handover_test {
 	struct oom_handover handover;
 	struct mm_struct *mm[NR_PRODUCERS][NR_PER_PRODUCER];
 	atomic_t ready;
 	atomic_t producing;
+	atomic_t consuming;
+	atomic_t nr_taken;
 };
 
 struct producer {
@@ -273,22 +279,33 @@ static int produce(void *data)
 	return 0;
 }
 
-/* Takes as the reaper does, and counts how often each has come */
-static unsigned int consume(struct handover_test *t)
+/* Takes as a reaper thread does, and counts how often each has come */
+static int consume(void *data)
 {
-	struct mm_struct *mm = oom_handover_take(&t->handover);
+	struct handover_test *t = data;
+	struct mm_struct *mm;
+	bool more;
 
-	if (!mm)
-		return 0;
-	mm->map_count++;
-	return 1;
+	do {
+		more = atomic_read(&t->producing);
+		/* What has been given by now is to be found below */
+		smp_rmb();
+		while ((mm = oom_handover_take(&t->handover))) {
+			atomic_inc(&mm->mm_count);
+			atomic_inc(&t->nr_taken);
+		}
+		cond_resched();
+	} while (more);
+	atomic_dec(&t->consuming);
+	return 0;
 }
 
 static void handover_loses_nothing(struct kunit *test)
 {
 	struct producer producers[NR_PRODUCERS];
-	unsigned int i, j, nr_taken = 0;
+	struct task_struct *task;
 	struct handover_test *t;
+	unsigned int i, j;
 
 	t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, t);
@@ -303,9 +320,14 @@ static void handover_loses_nothing(struct kunit *test)
 		}
 	}
 
+	atomic_set(&t->consuming, 1);
+	for (i = 1; i < NR_CONSUMERS; i++) {
+		atomic_inc(&t->consuming);
+		task = kthread_run(consume, t, "oom_consumer/%u", i);
+		if (IS_ERR(task))
+			atomic_dec(&t->consuming);
+	}
 	for (i = 0; i < NR_PRODUCERS; i++) {
-		struct task_struct *task;
-
 		producers[i].test = t;
 		producers[i].id = i;
 		task = kthread_run(produce, &producers[i], "oom_producer/%u", i);
@@ -314,20 +336,18 @@ static void handover_loses_nothing(struct kunit *test)
 			produce(&producers[i]);
 	}
 
-	while (atomic_read(&t->producing)) {
-		nr_taken += consume(t);
+	consume(t);
+	/* The others use what is on our stack, and what the test frees */
+	while (atomic_read(&t->producing) || atomic_read(&t->consuming))
 		cond_resched();
-	}
-	do {
-		i = consume(t);
-		nr_taken += i;
-	} while (i);
 
-	KUNIT_EXPECT_EQ(test, nr_taken, NR_PRODUCERS * NR_PER_PRODUCER);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->nr_taken),
+			NR_PRODUCERS * NR_PER_PRODUCER);
 	KUNIT_EXPECT_FALSE(test, oom_handover_waiting(&t->handover));
 	for (i = 0; i < NR_PRODUCERS; i++) {
 		for (j = 0; j < NR_PER_PRODUCER; j++)
-			KUNIT_EXPECT_EQ(test, t->mm[i][j]->map_count, 1);
+			KUNIT_EXPECT_EQ(test, atomic_read(&t->mm[i][j]->mm_count),
+					1);
 	}
 }
 
@@ -356,6 +376,60 @@ static void handover_keeps_the_order(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, oom_handover_take(&handover), mm[1]);
 }
 
+#ifdef CONFIG_FUTEX
+enum { STARTED = 1, NOTICED };
+
+struct deaf {
+	int stage;
+};
+
+/* As deaf as a thread in user mode that has not noticed SIGKILL yet */
+static int ignore_interrupts(void *data)
+{
+	struct deaf *deaf = data;
+
+	local_irq_disable();
+	WRITE_ONCE(deaf->stage, STARTED);
+	mdelay(50);
+	WRITE_ONCE(deaf->stage, NOTICED);
+	local_irq_enable();
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(1);
+	return 0;
+}
+
+/* Once past the fence a thread has taken an interrupt */
+static void fence_waits_for_interrupts(struct kunit *test)
+{
+	struct deaf deaf = { };
+	struct task_struct *task;
+	unsigned int cpu;
+
+	migrate_disable();
+	cpu = cpumask_any_but(cpu_online_mask, raw_smp_processor_id());
+	if (cpu >= nr_cpu_ids) {
+		migrate_enable();
+		kunit_skip(test, "needs two CPUs");
+	}
+	task = kthread_create(ignore_interrupts, &deaf, "oom_deaf");
+	if (IS_ERR(task)) {
+		migrate_enable();
+		KUNIT_FAIL(test, "no thread");
+		return;
+	}
+	kthread_bind(task, cpu);
+	wake_up_process(task);
+	while (READ_ONCE(deaf.stage) != STARTED)
+		cpu_relax();
+	oom_robust_fence(task);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(deaf.stage), NOTICED);
+	/* One that does not run passes there before it does */
+	oom_robust_fence(task);
+	kthread_stop(task);
+	migrate_enable();
+}
+#endif
+
 static struct kunit_case oom_reaper_cases[] = {
 	KUNIT_CASE(keep_whole_pages),
 	KUNIT_CASE(keep_merges),
@@ -368,6 +442,9 @@ static struct kunit_case oom_reaper_cases[] = {
 	KUNIT_CASE(param_limits),
 	KUNIT_CASE(handover_loses_nothing),
 	KUNIT_CASE(handover_keeps_the_order),
+#ifdef CONFIG_FUTEX
+	KUNIT_CASE(fence_waits_for_interrupts),
+#endif
 	{}
 };
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -254,6 +255,22 @@ TEST_F(account, gave_up)
 	EXPECT_EQ(3, probe_field(line, "attempts"));
 	EXPECT_TRUE(victim_given_up(&account->scene.log, pid));
 	EXPECT_FALSE(victim_reaped(&account->scene.log, pid, 0));
+}
+
+/* What a process has used at most is not what the reaper has left of it */
+TEST_F(account, maxrss)
+{
+	struct account *account = &self->account;
+	struct rusage usage;
+
+	kill_it(_metadata, account, 1000);
+	hold_release_all(&account->scene.hold);
+	EXPECT_TRUE(victim_gone(&account->victim, 5000));
+	/* Of all children that have ended: so far this is the only one */
+	ASSERT_EQ(0, getrusage(RUSAGE_CHILDREN, &usage));
+	scene_print("ru_maxrss %ld kB of %zu MB", usage.ru_maxrss,
+		    account->victim.mb);
+	EXPECT_LE((long)(account->victim.mb * 1024), usage.ru_maxrss);
 }
 
 #define LOCKED_MB	4

@@ -280,6 +280,49 @@ TEST_F(futex, threads_1000)
 }
 
 /*
+ * The locks belong to another process, which shares the memory of the victim:
+ * that it is not the one that was killed first must make no difference.
+ */
+#define SHARER_FILE	1
+#define SHARER_STACK	65536
+
+static int share_and_hold(void *arg)
+{
+	struct victim *victim = arg;
+
+	if (!locks_hold_words(victim))
+		hold_in_read(victim->hold, SHARER_FILE);
+	_exit(0);
+}
+
+static int have_sharer(struct victim *victim)
+{
+	char *stack = mmap(NULL, SHARER_STACK, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (stack == MAP_FAILED)
+		return -errno;
+	if (clone(share_and_hold, stack + SHARER_STACK, CLONE_VM | SIGCHLD,
+		  victim) < 0)
+		return -errno;
+	return hold_wait(victim->hold, SHARER_FILE, 1, 5000) ? 0 : -ETIMEDOUT;
+}
+
+TEST_F(futex, other_process)
+{
+	struct locks *locks = &self->locks;
+
+	locks->words = 50;
+	locks->victim.body = have_sharer;
+	ASSERT_EQ(0, victim_start(&locks->victim));
+	locks_wait_word(locks, 0);
+	locks_wait_word(locks, 49);
+	kill_and_release(_metadata, locks, 1000);
+	waiters_told(_metadata, locks);
+	words_marked(_metadata, locks);
+}
+
+/*
  * Lists of our own making. Nodes and words lie apart from each other by the
  * one offset that a list has: the nodes in the victim's private memory, in the
  * middle of other data, the words in shared memory: see locks.h.
@@ -340,6 +383,7 @@ TEST_F(futex, nodes_in_huge_pages)
 {
 	struct locks *locks = &self->locks;
 	long huge_kb = probe_meminfo_kb("AnonHugePages");
+	long split = probe_vmstat("thp_split_pmd");
 
 	locks->words = 10;
 	locks->nodes_at = PROBE_MB;
@@ -354,6 +398,10 @@ TEST_F(futex, nodes_in_huge_pages)
 	kill_and_release(_metadata, locks, 1000);
 	waiters_told(_metadata, locks);
 	words_marked(_metadata, locks);
+	/* What is kept of a huge page keeps all of it: nothing is won by that */
+	split = probe_vmstat("thp_split_pmd") - split;
+	scene_print("%ld huge pages were split", split);
+	EXPECT_EQ(0, split);
 }
 
 /* Killed when it has the lock and has not put it on its list yet */
@@ -558,6 +606,57 @@ TEST_F(futex, too_much_to_keep)
 }
 
 /*
+ * More entries than the reaper follows for one victim: the threads all have the
+ * same list. It leaves the victim alone for futex_grace_ms, and reaps it then.
+ */
+#define LIST_THREADS	20
+#define LIST_WORDS	2000	/* times the threads: more than 32768 */
+
+static void *hold_same_list(void *arg)
+{
+	struct locks *locks = arg;
+
+	locks_register(locks_head(locks));
+	hold_in_read(&locks->scene.hold, 0);
+	return NULL;
+}
+
+static int hold_list_often(struct victim *victim)
+{
+	int i, err = locks_hold_words(victim);
+	pthread_attr_t attr;
+	pthread_t id;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 32768);
+	for (i = 0; i < LIST_THREADS && !err; i++)
+		err = -pthread_create(&id, &attr, hold_same_list, victim->arg);
+	if (!err && !hold_wait(victim->hold, 0, LIST_THREADS, 10000))
+		err = -ETIMEDOUT;
+	return err;
+}
+
+TEST_F(futex, too_many_entries)
+{
+	long waits = probe_vmstat("oom_reaper_futex_waits");
+	struct locks *locks = &self->locks;
+
+	if (waits < 0)
+		SKIP(return, "no counter oom_reaper_futex_waits");
+	locks->words = LIST_WORDS;
+	locks->victim.body = hold_list_often;
+	ASSERT_EQ(0, victim_start(&locks->victim));
+	EXPECT_LE(0, scene_kill(&locks->scene, locks->victim.mb, 5000));
+	EXPECT_TRUE(victim_reaped(&locks->scene.log, locks->victim.pid, 1000));
+	scene_print("%d entries, waited for %ld times",
+		    LIST_THREADS * LIST_WORDS,
+		    probe_vmstat("oom_reaper_futex_waits") - waits);
+	EXPECT_EQ(waits + 1, probe_vmstat("oom_reaper_futex_waits"));
+	hold_release_all(&locks->scene.hold);
+	EXPECT_TRUE(victim_gone(&locks->victim, 10000));
+}
+
+/*
  * Lists that lead into the void. What the kernel would do for the good lock
  * that comes first it must still do, and nothing may happen to the kernel.
  */
@@ -572,6 +671,9 @@ enum garbage {
 	GARBAGE_SHARED,
 	GARBAGE_FILE,
 	GARBAGE_NO_ACCESS,
+	GARBAGE_UNTOUCHED,
+	GARBAGE_ZEROES,
+	GARBAGE_SECRET,
 	GARBAGE_OFFSET,
 	GARBAGE_PENDING,
 	GARBAGE_HEAD,
@@ -588,6 +690,7 @@ FIXTURE_VARIANT(garbage)
 {
 	enum garbage garbage;
 	int words;		/* that are marked all the same */
+	int ms;			/* how long reaping may take, 0: a second */
 };
 
 FIXTURE_VARIANT_ADD(garbage, cycle) {
@@ -629,6 +732,19 @@ FIXTURE_VARIANT_ADD(garbage, file) {
 
 FIXTURE_VARIANT_ADD(garbage, no_access) {
 	.garbage = GARBAGE_NO_ACCESS, .words = 1,
+};
+
+FIXTURE_VARIANT_ADD(garbage, untouched) {
+	.garbage = GARBAGE_UNTOUCHED, .words = 1,
+};
+
+FIXTURE_VARIANT_ADD(garbage, zeroes) {
+	.garbage = GARBAGE_ZEROES, .words = 1,
+};
+
+/* Nobody but its owner can read that: reaped when futex_grace_ms is over */
+FIXTURE_VARIANT_ADD(garbage, secret) {
+	.garbage = GARBAGE_SECRET, .words = 1, .ms = 5000,
 };
 
 FIXTURE_VARIANT_ADD(garbage, offset) {
@@ -673,6 +789,14 @@ static void *some_page(int prot, int flags, int fd)
 	return page;
 }
 
+/* Return: -1 where there is none */
+static int secret_file(void)
+{
+	int fd = syscall(SYS_memfd_secret, O_CLOEXEC);
+
+	return fd >= 0 && !ftruncate(fd, 4096) ? fd : -1;
+}
+
 static void *bad_pointer(struct locks *locks)
 {
 	char *page;
@@ -697,6 +821,17 @@ static void *bad_pointer(struct locks *locks)
 		page = some_page(PROT_READ | PROT_WRITE,
 				 MAP_PRIVATE | MAP_ANONYMOUS, -1);
 		mprotect(page, 4096, PROT_NONE);
+		return page;
+	case GARBAGE_UNTOUCHED:
+		return mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	case GARBAGE_ZEROES:
+		return some_page(PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	case GARBAGE_SECRET:
+		fd = secret_file();
+		page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			    0);
+		memset(page, 0, 4096);
 		return page;
 	case GARBAGE_SHARED:
 		return locks->shared->words + LOCKS_WORDS_SIZE - 4096;
@@ -745,10 +880,17 @@ TEST_F(garbage, list)
 	struct locks *locks = &self->locks;
 
 	garbage = variant->garbage;
+	if (garbage == GARBAGE_SECRET) {
+		int fd = secret_file();
+
+		if (fd < 0)
+			SKIP(return, "no secret memory");
+		close(fd);
+	}
 	locks->words = variant->words;
 	locks->victim.body = hold_garbage;
 	ASSERT_EQ(0, victim_start(&locks->victim));
-	kill_and_release(_metadata, locks, 1000);
+	kill_and_release(_metadata, locks, variant->ms ?: 1000);
 	words_marked(_metadata, locks);
 }
 

@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/swap.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include "../kselftest_harness.h"
@@ -23,6 +24,13 @@
 #include "glutton.h"
 #include "scene.h"
 #include "swap.h"
+
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT	21
+#endif
+#ifndef SYS_process_madvise
+#define SYS_process_madvise	440
+#endif
 
 #define ALLOCATING	"/proc/sys/vm/oom_kill_allocating_task"
 #define NEEDS_MEMCG	"no memory controller of cgroup v2"
@@ -433,6 +441,68 @@ TEST_F(select, timer_unreapable)
 	self->victim[0].stuck = VICTIM_MMAP_WRITE;
 	timer(_metadata, &self->hold, &self->log, &self->cgroup, self->victim);
 	EXPECT_EQ(0, probe_param_write("attempts", "16"));
+}
+
+#define SHRINKING_MB	64
+#define SHRINKING_STEPS	16
+
+static int map_shrinking(struct victim *victim)
+{
+	/* At this address in the test, too, where nothing is in it */
+	madvise(victim->arg, SHRINKING_MB * PROBE_MB, MADV_NOHUGEPAGE);
+	memset(victim->arg, 1, SHRINKING_MB * PROBE_MB);
+	return 0;
+}
+
+/* With nobody to reap it, it loses a sixteenth of its memory now and then */
+TEST_F(select, timer_shrinking)
+{
+	size_t step = SHRINKING_MB * PROBE_MB / SHRINKING_STEPS;
+	int i, ms, err, pidfd;
+	struct iovec vec;
+	long long from;
+	pid_t squeezer;
+	char *mem;
+
+	if (!*self->cgroup.dir)
+		SKIP(return, NEEDS_MEMCG);
+	if (probe_param_write("victim_timeout_ms", "1000"))
+		SKIP(return, NEEDS_TIMEOUT);
+	err = swap_start(&self->swap, SHRINKING_MB + 16);
+	if (err == -ENODEV)
+		SKIP(return, "no zram");
+	ASSERT_EQ(0, err);
+	mem = mmap(NULL, SHRINKING_MB * PROBE_MB, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	ASSERT_NE(MAP_FAILED, mem);
+	self->victim[0].body = map_shrinking;
+	self->victim[0].arg = mem;
+	self->victim[0].cgroup = self->cgroup.procs;
+	self->victim[1].mb = 16;
+	self->victim[1].cgroup = self->cgroup.procs;
+	ASSERT_EQ(0, victim_start(&self->victim[0]));
+	ASSERT_EQ(0, victim_start(&self->victim[1]));
+	/* What goes to swap stays charged, so that this does not help the group */
+	cgroup_write(&self->cgroup, "memory.swap.max", "0");
+	squeezer = cgroup_squeeze(&self->cgroup, 4);
+	ASSERT_LT(0, squeezer);
+	EXPECT_TRUE(killed(&self->log, self->victim[0].pid, 5000));
+	cgroup_write(&self->cgroup, "memory.swap.max", "max");
+	from = probe_now_ns();
+	pidfd = syscall(SYS_pidfd_open, self->victim[0].pid, 0);
+	for (i = 0; i < SHRINKING_STEPS / 2; i++) {
+		vec = (struct iovec){ mem + i * step, step };
+		syscall(SYS_process_madvise, pidfd, &vec, 1, MADV_PAGEOUT, 0);
+		probe_sleep_ms(TIMEOUT_MS / 4);
+	}
+	close(pidfd);
+	EXPECT_TRUE(killed(&self->log, self->victim[1].pid, 5 * TIMEOUT_MS));
+	ms = (probe_now_ns() - from) / 1000000;
+	scene_print("the next one after %d ms, timeout %d ms", ms, TIMEOUT_MS);
+	EXPECT_LE(TIMEOUT_MS * 18 / 10, ms);
+	let_go(_metadata, &self->hold, &self->log, self->victim, 2);
+	cgroup_squeezed(squeezer, 5000);
+	munmap(mem, SHRINKING_MB * PROBE_MB);
 }
 
 TEST_F(select, timer_off)

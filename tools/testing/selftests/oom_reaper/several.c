@@ -13,12 +13,22 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include "../kselftest_harness.h"
 #include "cgroup.h"
 #include "scene.h"
 #include "starve.h"
+#include "swap.h"
+
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT	21
+#endif
+#ifndef SYS_process_madvise
+#define SYS_process_madvise	440
+#endif
 
 #define GROUP	64
 #define STACK	65536
@@ -361,6 +371,84 @@ TEST_F(several, shared_memory_exit_1500)
 			 &self->squeezer, 1500);
 }
 
+#define SLOW_MB		2	/* less than an eighth of it */
+#define SLOW_STEPS	24
+#define SLOW_STEP_MS	50
+
+static int map_slow(struct victim *victim)
+{
+	char *mem = mmap(NULL, SLOW_MB * PROBE_MB, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (mem == MAP_FAILED)
+		return -errno;
+	memset(mem, 1, SLOW_MB * PROBE_MB);
+	*(char **)victim->arg = mem;
+	return 0;
+}
+
+static void page_out(pid_t pid, char *mem, size_t size)
+{
+	struct iovec vec = { mem, size };
+	int pidfd = syscall(SYS_pidfd_open, pid, 0);
+
+	syscall(SYS_process_madvise, pidfd, &vec, 1, MADV_PAGEOUT, 0);
+	close(pidfd);
+}
+
+/*
+ * The first victim has been reaped, and goes on losing memory, as one does whose
+ * exit takes long: here because it is swapped out bit by bit. As long as it does
+ * the second one lives.
+ */
+TEST_F(several, next_while_it_shrinks)
+{
+	char **mem = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct victim *victim = self->victim;
+	size_t step = SLOW_MB * PROBE_MB / SLOW_STEPS & ~4095UL;
+	struct swap swap;
+	long begun, next;
+	int i, err;
+
+	if (!*self->cgroup.dir)
+		SKIP(return, NEEDS_MEMCG);
+	if (variant->stuck != VICTIM_READ)
+		SKIP(return, "nobody swaps out with mmap_lock held");
+	if (probe_param("enabled") < 0)
+		SKIP(return, "there is no such wait");
+	ASSERT_NE(MAP_FAILED, (void *)mem);
+	err = swap_start(&swap, 16);
+	if (err == -ENODEV)
+		SKIP(return, "no zram");
+	ASSERT_EQ(0, err);
+	victim[0].mb = 24;
+	victim[0].body = map_slow;
+	victim[0].arg = mem;
+	victim[1].mb = 16;
+	EXPECT_EQ(0, victim_start(&victim[0]));
+	EXPECT_EQ(0, victim_start(&victim[1]));
+	self->squeezer = cgroup_squeeze(&self->cgroup, 4);
+	EXPECT_TRUE(victim_reaped(&self->scene.log, victim[0].pid, 5000));
+	for (i = 0; i < SLOW_STEPS; i++) {
+		page_out(victim[0].pid, *mem + i * step, step);
+		probe_sleep_ms(SLOW_STEP_MS);
+	}
+	begun = log_ms(&self->scene.log, 0, "Killed process ", victim[0].pid);
+	next = log_ms(&self->scene.log, 5000, "Killed process ", victim[1].pid);
+	scene_print("killed at %ld ms, the next at %ld ms, %ld kB of shared memory left",
+		    begun, next, probe_status(victim[0].pid, "RssShmem"));
+	EXPECT_LE(0, begun);
+	EXPECT_LE(begun + SLOW_STEPS * SLOW_STEP_MS * 3 / 4, next);
+	hold_release_all(&self->scene.hold);
+	EXPECT_EQ(2, killed(victim, 2));
+	cgroup_squeezed(self->squeezer, 5000);
+	self->squeezer = 0;
+	swap_stop(&swap);
+	munmap(mem, 4096);
+	no_complaint(_metadata, &self->scene);
+}
+
 /* A process with the memory of another one, its flags and signals its own */
 enum { SHARER, SHARER_STUCK };	/* flags: PID, and whether it gets stuck */
 
@@ -435,6 +523,80 @@ TEST_F(several, one_mm)
 TEST_F(several, one_mm_both_stuck)
 {
 	kill_sharers(_metadata, &self->scene, &self->victim[0], true);
+}
+
+static int share_in_group(void *arg)
+{
+	struct victim *victim = arg;
+
+	probe_write(victim->cgroup, "0");
+	hold_in_read(victim->hold, SHARER_FILE);
+	return 0;
+}
+
+/* The sharer goes into the group that the victim names, the victim does not */
+static int have_sharer_in_group(struct victim *victim)
+{
+	char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	static struct victim copy;
+	pid_t pid;
+
+	if (stack == MAP_FAILED)
+		return -errno;
+	copy = *victim;
+	copy.cgroup = victim->arg;
+	pid = clone(share_in_group, stack + STACK, CLONE_VM | SIGCHLD, &copy);
+	if (pid < 0)
+		return -errno;
+	victim->shared->flag[SHARER] = pid;
+	return hold_wait(victim->hold, SHARER_FILE, 1, 5000) ? 0 : -ETIMEDOUT;
+}
+
+/*
+ * A victim that has yet to be reaped shares its memory with a process in a group
+ * that runs out of memory now. The OOM killer finds that one dying and marks it,
+ * too; the memory is handed over once.
+ */
+TEST_F(several, handed_over_once)
+{
+	struct victim *victim = self->victim;
+	struct scene *scene = &self->scene;
+	pid_t sharer;
+	int times;
+
+	if (!*self->cgroup.dir)
+		SKIP(return, NEEDS_MEMCG);
+	if (probe_param_write("delay_ms", "1000"))
+		SKIP(return, "no parameter delay_ms");
+	victim[0].mb = SCENE_MB;
+	victim[0].cgroup = NULL;
+	victim[0].body = have_sharer_in_group;
+	victim[0].arg = self->cgroup.procs;
+	victim[1].mb = 16;
+	victim[1].oom_score_adj = -1000;
+	victim[1].stuck = VICTIM_FREE;
+	ASSERT_EQ(0, victim_start(&victim[0]));
+	sharer = victim[0].shared->flag[SHARER];
+	ASSERT_EQ(0, victim_start(&victim[1]));
+	EXPECT_EQ(0, victim_sysrq());
+	EXPECT_NE(NULL, probe_find(&scene->log, 5000, "Killed process %d (",
+				   victim[0].pid));
+	self->squeezer = cgroup_squeeze(&self->cgroup, 4);
+	EXPECT_TRUE(victim_reaped(&scene->log, victim[0].pid, 5000));
+	probe_sleep_ms(1200);
+	times = probe_count(&scene->log, "oom_reaper: reaped process %d (",
+			    victim[0].pid);
+	scene_print("reaped %d times", times);
+	EXPECT_EQ(1, times);
+	hold_release(&scene->hold, victim[0].file);
+	hold_release(&scene->hold, SHARER_FILE);
+	EXPECT_TRUE(victim_gone(&victim[0], 5000));
+	EXPECT_TRUE(sharer_gone(sharer, 5000));
+	victim_stop(&victim[1]);
+	cgroup_squeezed(self->squeezer, 5000);
+	self->squeezer = 0;
+	no_complaint(_metadata, scene);
 }
 
 /* The thread of this name, -1: there is none */

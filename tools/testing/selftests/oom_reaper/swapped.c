@@ -132,6 +132,40 @@ static int hold_swapped(struct victim *victim)
 	return probe_wait(list_out(locks), 5000) ? 0 : -EAGAIN;
 }
 
+/* The nodes in shared memory, and in nobody's page tables when they are out */
+static bool shared_nodes_out(struct locks *locks)
+{
+	unsigned char cached = 0;
+	bool out = true;
+	int i;
+
+	for (i = 0; i < locks->words; i++) {
+		atomic_char *node = (void *)locks_node(locks, i);
+
+		if (!mincore((void *)node, 4096, &cached) && !(cached & 1))
+			continue;
+		/* See swap_out() */
+		atomic_load(node);
+		madvise((void *)node, 4096, MADV_PAGEOUT);
+		out = false;
+	}
+	return out;
+}
+
+static int hold_shared_nodes(struct victim *victim)
+{
+	struct locks *locks = victim->arg;
+	int err;
+
+	locks->nodes_at = locks->shared->words + LOCKS_WORDS_SIZE / 2 -
+			  victim->mem;
+	locks->head_at = PROBE_MB;
+	err = locks_hold_words(victim);
+	if (err)
+		return err;
+	return probe_wait(shared_nodes_out(locks), 5000) ? 0 : -EAGAIN;
+}
+
 static void print_counters(struct stage *stage)
 {
 	if (stage->waits < 0)
@@ -177,6 +211,20 @@ TEST_F(swapped, list)
 	struct locks *locks = &self->stage.locks;
 
 	locks->victim.body = hold_swapped;
+	ASSERT_EQ(0, victim_start(&locks->victim));
+	locks_wait_word(locks, 0);
+	locks_wait_word(locks, NODES - 1);
+	kill_and_let_go(_metadata, &self->stage, LIMIT_MS);
+	EXPECT_EQ(locks->waiters, locks_told(locks));
+	EXPECT_EQ(0, locks_lost(locks));
+}
+
+/* The nodes lie in shared memory, which is swapped out by itself */
+TEST_F(swapped, shared_nodes)
+{
+	struct locks *locks = &self->stage.locks;
+
+	locks->victim.body = hold_shared_nodes;
 	ASSERT_EQ(0, victim_start(&locks->victim));
 	locks_wait_word(locks, 0);
 	locks_wait_word(locks, NODES - 1);
