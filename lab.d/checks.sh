@@ -23,7 +23,7 @@
 check_names() {
 	printf '%s\n' lab.shellcheck lab.input lab.save lab.timeline lab.verdicts series.owners series.applies series.roundtrip \
 		series.mailable series.checkpatch source.warnings source.sparse series.ways series.maintainers series.docs series.guards \
-		lab.needs lab.readme lab.demo exact.figures series.steps series.boots series.configs lab.deb lab.bare
+		lab.needs lab.readme lab.demo mutants.sample exact.figures series.steps series.boots series.configs lab.deb lab.bare
 }
 
 # quick, all (with --all and --rest only), or named: a quarter of an hour, and
@@ -31,7 +31,7 @@ check_names() {
 check_kind() {
 	case $1 in
 	lab.deb | lab.bare | series.steps | series.boots | series.configs) echo named ;;
-	lab.needs | lab.readme | lab.demo | exact.figures | series.ways | series.maintainers | series.docs) echo all ;;
+	lab.needs | lab.readme | lab.demo | mutants.sample | exact.figures | series.ways | series.maintainers | series.docs) echo all ;;
 	*) echo quick ;;
 	esac
 }
@@ -42,6 +42,7 @@ run_check() {
 	say "$name"
 	case $name in
 	source.* | lab.readme) prepare_kernel patched ;;
+	mutants.*) make_initramfs die ;;
 	exact.*) prepare_kernel stock && prepare_kernel patched ;;
 	*) fetch_base ;;
 	esac
@@ -124,7 +125,7 @@ check_lab_input() {
 	: >"$work/plain"
 	expect_refusal -- biuld
 	expect_refusal -- --no-such-option
-	for call in demo test build boot bench series tree save deb; do
+	for call in demo test build boot bench mutants series tree save deb; do
 		expect_refusal -- "$call" --no-such-option
 		"$top/lab" "$call" --help >"$work/help" 2>&1 && grep -q "^usage: lab $call" "$work/help" || {
 			echo "lab $call --help: no usage"
@@ -150,6 +151,11 @@ check_lab_input() {
 	expect_refusal -- bench --exact dstate
 	expect_refusal -- bench --update
 	expect_refusal -- bench --profile no_such_figure
+	expect_refusal -- mutants one
+	expect_refusal -- mutants 9999
+	expect_refusal -- mutants --sample 0
+	expect_refusal -- mutants --sample 3 1
+	expect_refusal -- mutants --seed 1
 	expect_refusal -- series "$work/text"
 	expect_refusal -- series one two
 	expect_refusal -- deb one two
@@ -314,6 +320,15 @@ check_lab_verdicts() {
 		}
 	done
 	return $bad
+}
+
+# Ten of the bugs that a test must notice; which ones, the commit says.
+check_mutants_sample() {
+	local status=0
+
+	"$top/lab" mutants --sample 10 || status=$?
+	[ $status -eq 0 ] || tail -n 20 "$log/mutants.log"
+	return $status
 }
 
 check_lab_timeline() {

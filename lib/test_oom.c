@@ -21,17 +21,26 @@
  * The file "map" beside it can be mapped.  Its fault handler sets the entries
  * itself, as those of DAX do: a PFN for even pages, a page for odd ones.  All of
  * them read as the letter D.
+ *
+ * As long as the file "borrow" is open a kthread uses the mm of whoever opened
+ * it.  As long as "notifier" is, that mm has an mmu notifier: as many times as
+ * the number in the file "refuse" says, counted down, it refuses whoever must not
+ * wait for it.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/gfp.h>
+#include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
+#include <linux/mmu_context.h>
+#include <linux/mmu_notifier.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pfn_t.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/shrinker.h>
@@ -431,6 +440,106 @@ static const struct file_operations test_map_fops = {
 	.mmap = test_map_mmap,
 };
 
+/* Does nothing with it */
+static int borrow(void *mm)
+{
+	kthread_use_mm(mm);
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(HZ);
+	kthread_unuse_mm(mm);
+	mmput(mm);
+	return 0;
+}
+
+static int test_borrow_open(struct inode *inode, struct file *file)
+{
+	struct task_struct *task = kthread_create(borrow, current->mm,
+						  "test_oom");
+
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	mmget(current->mm);
+	get_task_struct(task);
+	wake_up_process(task);
+	file->private_data = task;
+	return 0;
+}
+
+static int test_borrow_release(struct inode *inode, struct file *file)
+{
+	kthread_stop_put(file->private_data);
+	return 0;
+}
+
+static const struct file_operations test_borrow_fops = {
+	.owner = THIS_MODULE,
+	.open = test_borrow_open,
+	.release = test_borrow_release,
+};
+
+#ifdef CONFIG_MMU_NOTIFIER
+static atomic_t refuse = ATOMIC_INIT(0);
+
+static int invalidate_range_start(struct mmu_notifier *notifier,
+				  const struct mmu_notifier_range *range)
+{
+	if (mmu_notifier_range_blockable(range))
+		return 0;
+	return atomic_dec_if_positive(&refuse) < 0 ? 0 : -EAGAIN;
+}
+
+static struct mmu_notifier *alloc_notifier(struct mm_struct *mm)
+{
+	struct mmu_notifier *notifier = kzalloc(sizeof(*notifier), GFP_KERNEL);
+
+	return notifier ?: ERR_PTR(-ENOMEM);
+}
+
+static void free_notifier(struct mmu_notifier *notifier)
+{
+	kfree(notifier);
+}
+
+static const struct mmu_notifier_ops notifier_ops = {
+	.invalidate_range_start = invalidate_range_start,
+	.alloc_notifier = alloc_notifier,
+	.free_notifier = free_notifier,
+};
+
+static int test_notifier_open(struct inode *inode, struct file *file)
+{
+	struct mmu_notifier *notifier = mmu_notifier_get(&notifier_ops,
+							 current->mm);
+
+	if (IS_ERR(notifier))
+		return PTR_ERR(notifier);
+	file->private_data = notifier;
+	return 0;
+}
+
+static int test_notifier_release(struct inode *inode, struct file *file)
+{
+	mmu_notifier_put(file->private_data);
+	return 0;
+}
+
+static const struct file_operations test_notifier_fops = {
+	.owner = THIS_MODULE,
+	.open = test_notifier_open,
+	.release = test_notifier_release,
+};
+
+static void create_notifier(struct dentry *dir)
+{
+	debugfs_create_file("notifier", 0600, dir, NULL, &test_notifier_fops);
+	debugfs_create_atomic_t("refuse", 0600, dir, &refuse);
+}
+#else
+static void create_notifier(struct dentry *dir)
+{
+}
+#endif
+
 static struct dentry *test_oom_dir;
 
 static int __init test_oom_init(void)
@@ -445,12 +554,18 @@ static int __init test_oom_init(void)
 	/* The files that debugfs makes in place of ours have no mmap() */
 	debugfs_create_file_unsafe("map", 0600, test_oom_dir, NULL,
 				   &test_map_fops);
+	debugfs_create_file("borrow", 0600, test_oom_dir, NULL,
+			    &test_borrow_fops);
+	create_notifier(test_oom_dir);
 	return 0;
 }
 
 static void __exit test_oom_exit(void)
 {
 	debugfs_remove(test_oom_dir);
+#ifdef CONFIG_MMU_NOTIFIER
+	mmu_notifier_synchronize();
+#endif
 	__free_page(map_page);
 }
 

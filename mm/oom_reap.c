@@ -38,6 +38,8 @@
 
 #include <asm/tlb.h>
 
+#include <kunit/visibility.h>
+
 #include <trace/events/oom.h>
 
 #include "internal.h"
@@ -264,7 +266,7 @@ unlock:
  * Tell those who wait for memory of the first batch, and then each time as much
  * again has been freed.
  */
-static bool tell_progress(struct oom_reap *reap)
+VISIBLE_IF_KUNIT bool oom_reap_tell_progress(struct oom_reap *reap)
 {
 	unsigned long nr_new = reap->nr_pages - reap->nr_told;
 
@@ -283,7 +285,7 @@ static void reap_vmas(struct oom_reap *reap)
 
 	while (limit && prev_mapped(reap->mm, limit, &start, &last)) {
 		limit = reap_step(reap, start, last, &chunk);
-		if (!reap_relax(reap, tell_progress(reap))) {
+		if (!reap_relax(reap, oom_reap_tell_progress(reap))) {
 			reap->incomplete = true;
 			return;
 		}

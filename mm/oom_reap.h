@@ -188,6 +188,7 @@ static inline int oom_robust_keep(struct oom_reap *reap)
 
 #if IS_ENABLED(CONFIG_KUNIT)
 void oom_robust_fence(struct task_struct *t);
+bool oom_reap_tell_progress(struct oom_reap *reap);
 #endif
 
 #endif /* __MM_OOM_REAP_H */

@@ -10,6 +10,7 @@
 #include <linux/kthread.h>
 #include <linux/mm_types.h>
 #include <linux/moduleparam.h>
+#include <linux/oom.h>
 #include <linux/prandom.h>
 #include <linux/preempt.h>
 #include <linux/slab.h>
@@ -205,6 +206,58 @@ static void pause_schedule(struct kunit *test)
 	for (i = 1; i < 100; i++)
 		KUNIT_EXPECT_LE(test, oom_reaper_pause_ms(i, 10000),
 				oom_reaper_pause_ms(i + 1, 10000));
+}
+
+/* Somebody may wait for a single page: the first batch is small */
+static void progress_is_told_early(struct kunit *test)
+{
+	struct oom_reap reap = { .nr_pages = 63 };
+
+	KUNIT_EXPECT_FALSE(test, oom_reap_tell_progress(&reap));
+	reap.nr_pages = 64;
+	KUNIT_EXPECT_TRUE(test, oom_reap_tell_progress(&reap));
+	KUNIT_EXPECT_FALSE(test, oom_reap_tell_progress(&reap));
+	reap.nr_pages = 127;
+	KUNIT_EXPECT_FALSE(test, oom_reap_tell_progress(&reap));
+	reap.nr_pages = 128;
+	KUNIT_EXPECT_TRUE(test, oom_reap_tell_progress(&reap));
+	/* And each 256 MB of a large victim */
+	reap.nr_pages = reap.nr_told = SZ_1G >> PAGE_SHIFT;
+	reap.nr_pages += SZ_256M >> PAGE_SHIFT;
+	KUNIT_EXPECT_TRUE(test, oom_reap_tell_progress(&reap));
+}
+
+static int gives_memory(void *data)
+{
+	msleep(50);
+	oom_gave_memory();
+	return 0;
+}
+
+/* A batch wakes those who wait, and is not more than that */
+static void batch_wakes(struct kunit *test)
+{
+	struct oom_progress progress;
+	struct task_struct *task;
+	unsigned long from;
+
+	oom_progress_now(&progress);
+	oom_gave_memory();
+	from = jiffies;
+	/* It came before the wait */
+	KUNIT_EXPECT_FALSE(test, oom_wait_progress(&progress, 10 * HZ));
+	KUNIT_EXPECT_LT(test, jiffies - from, 5UL * HZ);
+
+	task = kthread_run(gives_memory, NULL, "oom_giver");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	from = jiffies;
+	KUNIT_EXPECT_FALSE(test, oom_wait_progress(&progress, 10 * HZ));
+	KUNIT_EXPECT_LT(test, jiffies - from, 5UL * HZ);
+
+	/* Time to try again */
+	oom_progress_now(&progress);
+	oom_wake_waiters();
+	KUNIT_EXPECT_TRUE(test, oom_wait_progress(&progress, 10 * HZ));
 }
 
 static int nr_applied;
@@ -439,6 +492,8 @@ static struct kunit_case oom_reaper_cases[] = {
 	KUNIT_CASE(keep_has_room_for_so_many_pages),
 	KUNIT_CASE(keep_at_random),
 	KUNIT_CASE(pause_schedule),
+	KUNIT_CASE(progress_is_told_early),
+	KUNIT_CASE(batch_wakes),
 	KUNIT_CASE(param_limits),
 	KUNIT_CASE(handover_loses_nothing),
 	KUNIT_CASE(handover_keeps_the_order),

@@ -7,6 +7,7 @@
  * there. The others are guards.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -401,6 +402,30 @@ TEST_F(mrelease, guard_shared_with_living)
 	scene_print("%ld kB left of %zu MB", rss, daemon->victim.mb);
 	EXPECT_LE((long)daemon->victim.mb * 1024, rss);
 	daemon->victim.shared->flag[1] = 1;
+}
+
+#define BORROW		"/sys/kernel/debug/test_oom/borrow"
+
+static int lend_memory(struct victim *victim)
+{
+	return open(BORROW, O_RDONLY | O_CLOEXEC) < 0 ? -errno : 0;
+}
+
+/* A kthread uses the memory as well, and will never be killed. See vhost */
+TEST_F(mrelease, lent_to_kthread)
+{
+	struct daemon *daemon = &self->daemon;
+	struct call call;
+
+	if (access(BORROW, F_OK) && (system("modprobe -q test_oom") ||
+				     access(BORROW, F_OK)))
+		SKIP(return, "no module test_oom with a file to open");
+	daemon->victim.stuck = VICTIM_READ;
+	daemon->victim.body = lend_memory;
+	ASSERT_EQ(0, victim_start(&daemon->victim));
+	EXPECT_LE(0, kill_and_call(_metadata, daemon, &call));
+	EXPECT_EQ(0, call.result);
+	release(_metadata, daemon, &call);
 }
 
 #define BESIDE_TRIES	16
