@@ -222,8 +222,8 @@ static void progress_is_told_early(struct kunit *test)
 	reap.nr_pages = 128;
 	KUNIT_EXPECT_TRUE(test, oom_reap_tell_progress(&reap));
 	/* And each 256 MB of a large victim */
-	reap.nr_pages = reap.nr_told = SZ_1G >> PAGE_SHIFT;
-	reap.nr_pages += SZ_256M >> PAGE_SHIFT;
+	reap.nr_told = SZ_1G >> PAGE_SHIFT;
+	reap.nr_pages = (SZ_1G + SZ_256M) >> PAGE_SHIFT;
 	KUNIT_EXPECT_TRUE(test, oom_reap_tell_progress(&reap));
 }
 
