@@ -150,7 +150,7 @@ kernel_fingerprint() {
 			cat "$repo/lib/test_oom.c"
 		else
 			series_fingerprint
-			[[ $1 != mutants* ]] || cat "$top/lab.d/mutants"/*
+			[[ $1 != mutants* ]] || cat "$top/lab.d/mutants"/{mutants.patch,oom_mut.c,oom_mut.h}
 		fi
 	} | sha256sum
 }
