@@ -72,7 +72,7 @@ check_mutant_table() {
 
 # apply_mutants DIR: the patch, and what it calls. Each mutant must still have a place.
 apply_mutants() {
-	local dir=$1 patch=$mutants/mutants.patch path out failed
+	local dir=$1 patch=$mutants/mutants.patch path out failed number
 
 	for path in $(patch_touches "$patch"); do
 		[ ! -e "$dir/$path" ] && [ -e "$base/$path" ] || continue
@@ -171,8 +171,9 @@ verdict() {
 mutants_broken_off() {
 	[ -n "${verdict_due-}" ] || return 0
 	failed=$((failed + 1))
-	echo 'FAILED  the run broke off'
-	verdict
+	# It may be a guest that was ended, whose words go into the log.
+	echo 'FAILED  the run broke off' >&"$verdict_fd"
+	verdict >&"$verdict_fd"
 }
 
 # run_mutant_tests N KERNEL SCENARIO TEST...: sets mutant_results to a file of
@@ -189,7 +190,7 @@ run_mutant_tests() {
 	cp "$g_out" "${console%.console}.out"
 	[ "$n" = 0 ] || grep -q "oom_mut: $n is on" "$console" ||
 		die "the guest did not say that mutant $n is on: $console"
-	! grep -q "oom_mut: $n reached" "$console" || reached=1
+	! grep -q "oom_mut: $n reached" "$console" || reached=yes
 }
 
 # scenarios_of TESTS: "SCENARIO TEST..." a line, of a list with commas.
@@ -267,7 +268,7 @@ run_mutant() {
 		printf 'FAILED  %s [%s failed, but the mutant was never reached]\n' "$line" "$by"
 		;;
 	unfit\ *) printf 'FAILED  %s [%s: failed or was skipped with no mutant on]\n' "$line" "${by#unfit }" ;;
-	*) printf 'ALIVE   %s [%s, %s, %d s]\n' "$line" "$m_tests" "${reached:+reached}${reached:-never reached}" $((SECONDS - begun)) | sed 's/reached1/reached/' ;;
+	*) printf 'ALIVE   %s [%s: passed, and the mutant was %s; %d s]\n' "$line" "$m_tests" "$([ -n "$reached" ] && echo reached || echo 'never reached')" $((SECONDS - begun)) ;;
 	esac
 	failed=$((failed + 1))
 }
@@ -336,6 +337,7 @@ cmd_mutants() {
 	mutant_results=$log/mutant-results
 	: >"$log/mutants.log"
 	verdict_due=1
+	exec {verdict_fd}>&1
 	at_exit mutants_broken_off
 	# Those that are not run are told first, and do not build a kernel.
 	for n in "${numbers[@]}"; do
@@ -356,11 +358,11 @@ cmd_mutants() {
 		tests=$(awk -v k="$kernel" '$1 == k { print $3 }' <<<"$chosen" | paste -sd ' ')
 		[ -n "$tests" ] || continue
 		prepare_kernel "$kernel"
-		say "with no mutant on: $(tr ', ' '\n\n' <<<"$tests" | sort -u | paste -sd ' ')"
+		say "with no mutant on: $(tr , '\n' <<<"${tests// /,}" | sort -u | paste -sd ' ')"
 		run_sane "$kernel" "$tests"
-		for n in $(awk -v k="$kernel" '$1 == k { print $2 }' <<<"$chosen"); do
+		while read -r -u 5 n; do
 			run_mutant "$n"
-		done
+		done 5< <(awk -v k="$kernel" '$1 == k { print $2 }' <<<"$chosen")
 	done
 	verdict
 	[ "$failed" -eq 0 ]
