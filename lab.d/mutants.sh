@@ -65,7 +65,7 @@ check_mutant_table() {
 			scenario_names | grep -xF "$name" >/dev/null || die "lab.d/mutants/table: mutant $n names $test, and there is no program $name"
 			[ "$test" != "$name" ] || continue
 			scenario "$name"
-			scenario_tests | grep -xF "${test#*.}" >/dev/null || die "lab.d/mutants/table: mutant $n names $test, and there is no such test"
+			scenario_tests | grep -xF "${test##*.}" >/dev/null || die "lab.d/mutants/table: mutant $n names $test, and there is no such test"
 		done
 	done < <(mutant_rows | tr -s '\t' ' ')
 }
@@ -197,7 +197,7 @@ run_mutant_tests() {
 scenarios_of() {
 	tr , '\n' <<<"$1" | awk -F. '
 		!($1 in tests) { order[++n] = $1 }
-		{ tests[$1] = tests[$1] ($2 == "" ? "" : " " $2) }
+		{ test = substr($0, length($1) + 2); tests[$1] = tests[$1] (test == "" ? "" : " " test) }
 		END { for (i = 1; i <= n; i++) print order[i] tests[order[i]] }'
 }
 

@@ -116,7 +116,8 @@ run_scenario() {
 		return
 	fi
 	command="cd /root/kselftest/${s_program%/*} && exec ./${s_program##*/}"
-	for line in ${test:-${s_tests//,/ }}; do command+=" -t $line"; done
+	# One variant of a test is named FIXTURE.VARIANT.TEST.
+	for line in ${test:-${s_tests//,/ }}; do command+=" $([[ $line == *.* ]] && echo -r || echo -t) $line"; done
 	[ "$factor" -eq 1 ] || command="export OOM_REAPER_SLOW=$factor OOM_REAPER_RACES=1; $command"
 	[ -z "$seconds" ] || command="export OOM_STORM_SECONDS=$seconds; $command"
 	run_guest "test-$name" "$kernel" "$command"
