@@ -34,34 +34,8 @@ bare_path() {
 		[[ $path != /* ]] || ln -sf "$path" "$dir/bin/$name"
 	done
 	[ ! -x /usr/bin/mawk ] || ln -sf /usr/bin/mawk "$dir/bin/awk"
-	# The stand-ins: what they themselves run is found by the PATH that they set.
-	stand_in apt-get <<-'S'
-		while [ $# -gt 0 ] && [ "$1" != install ]; do shift; done
-		[ $# -gt 0 ] || exit 0
-		shift
-		for package; do
-			case $package in
-			-*) continue ;;
-			gcc-*-linux-gnu) ln -sf "$dir/has/gcc" "$dir/bin/${package#gcc-}-gcc" && continue ;;
-			esac
-			echo "$package" >>"$dir/installed"
-			known=
-			while read -r name from; do
-				[ "$from" = "$package" ] || continue
-				known=1
-				case $name in
-				/*) mkdir -p "$LAB_SYSROOT/${name%/*}" && : >"$LAB_SYSROOT/$name" ;;
-				*) ln -sf "$dir/has/$name" "$dir/bin/$name" ;;
-				esac
-			done <"$dir/needs"
-			[ -n "$known" ] || { echo "E: $package is no package that lab knows" && exit 1; }
-		done
-	S
-	stand_in sudo <<-'S'
-		[ "$1" != -n ] || shift
-		PATH=$caller
-		exec "$@"
-	S
+	stand_in apt-get
+	stand_in sudo
 	mv "$dir/has"/{apt-get,sudo} "$dir/bin/"
 	all_needs >"$dir/needs"
 	while read -r name _; do
@@ -72,12 +46,12 @@ bare_path() {
 	kernel_stand_ins "$dir"
 }
 
-# stand_in NAME: a program in $dir/has, its text on stdin.
+# stand_in NAME: a program in $dir/has. What it runs itself is found by the PATH that is here.
 stand_in() {
 	rm -f "$dir/has/$1"
 	{
 		printf '#!/bin/bash\ncaller="%s" dir=%q\nPATH=%q\n' "\$PATH" "$dir" "$PATH"
-		cat
+		cat "$top/lab.d/checks/stand-ins/$1.sh"
 	} >"$dir/has/$1"
 	chmod +x "$dir/has/$1"
 }
@@ -85,82 +59,11 @@ stand_in() {
 kernel_stand_ins() {
 	local dir=$1
 
-	stand_in qemu-system-x86_64 <<-'S'
-		for word; do
-			case $word in
-			--version) echo 'QEMU emulator version 0' ;;
-			file:*) out=${word#file:} ;;
-			esac
-		done
-		echo 'Testing complete. Ran 1'
-		[ -n "$out" ] || exit 0
-		{
-			printf 'RESULT scenario=%s back_ms=1\n' dstate mmap_lock hog_dstate hog_mmap_lock burst
-			printf '1..1\nok 1 a\n\036lab-exit 0\n'
-		} >"$out"
-	S
-	stand_in gcc <<-'S'
-		while [ $# -gt 0 ]; do
-			[ "$1" != -o ] || { printf '#!/bin/sh\necho 1000000\n' >"$2" && chmod +x "$2"; }
-			shift
-		done
-		echo gcc 0
-	S
+	stand_in qemu-system-x86_64
+	stand_in gcc
+	stand_in cpio
 	for name in ccache gnuplot busybox stress-ng shellcheck; do ln -sf /bin/true "$dir/has/$name"; done
-	stand_in make <<-'S'
-		wants() {
-			for name; do
-				case $name in
-				/*) [ -e "$LAB_SYSROOT$name" ] ;;
-				*) PATH=$caller command -v "$name" >/dev/null ;;
-				esac || echo "$name: command not found, for make $target"
-			done
-		}
-		builds='gcc flex bison bc perl pod2man /usr/include/stdio.h /usr/include/gelf.h /usr/include/openssl/evp.h'
-		folder=. targets=
-		while [ $# -gt 0 ]; do
-			case $1 in
-			-C) folder=$2 && shift ;;
-			*=*) eval "${1%%=*}=\${1#*=}" ;;
-			-*) ;;
-			*) targets+=" $1" ;;
-			esac
-			shift
-		done
-		[ -d "$folder" ] || exit 2
-		case $CC in ccache*) wants ccache ;; esac
-		for target in $targets; do
-			case $target in
-			allnoconfig | olddefconfig)
-				wants gcc flex bison
-				[ -z "$KCONFIG_ALLCONFIG" ] || cp "$KCONFIG_ALLCONFIG" "$O/.config"
-				;;
-			bzImage)
-				wants $builds
-				mkdir -p "$O/arch/x86/boot" "$O/include/config"
-				: >"$O/arch/x86/boot/bzImage"
-				echo 0 >"$O/include/config/kernel.release"
-				echo x.ko >"$O/modules.order"
-				echo '  CC      x.o'
-				;;
-			modules_install) wants depmod && mkdir -p "$INSTALL_MOD_PATH/lib" ;;
-			headers) wants gcc rsync && mkdir -p "$O/usr/include" ;;
-			install)
-				wants gcc rsync /usr/lib32/crt1.o /usr/include/stdio.h /usr/include/linux/fuse.h
-				mkdir -p "$INSTALL_PATH/oom_reaper"
-				for name in $(grep -hoE '^TEST_GEN[A-Z_]* *[:+]?=.*' "$folder/oom_reaper/Makefile" | sed 's/.*=//') oom_bench; do
-					printf '#!/bin/sh\n' >"$INSTALL_PATH/oom_reaper/$name"
-					chmod +x "$INSTALL_PATH/oom_reaper/$name"
-				done
-				;;
-			htmldocs) wants perl python3 sphinx-build /usr/lib/python3/dist-packages/yaml ;;
-			bindeb-pkg)
-				wants $builds zstd cpio rsync openssl pahole dpkg-buildpackage dh depmod
-				for name in image headers; do : >"${O%/o}/linux-$name-0+oomr_0.deb"; done
-				;;
-			esac
-		done
-	S
+	stand_in make
 }
 
 # small_base DIR: as much of the kernel's source as the series and the checks look at.
@@ -175,7 +78,7 @@ small_base() {
 }
 
 # small_clone DIR: the repository, with those patches only that bring the tests and tools,
-# and apply by themselves: all of them would take a minute in each call.
+# and of these only what they bring: all of them would take a minute in each call.
 small_clone() {
 	local patch path
 
@@ -188,6 +91,7 @@ small_clone() {
 		lib/test_oom.c | tools/*)
 			echo "$patch"
 			patch_adds "$patches/$patch" >>"$work/kept"
+			sed -i '/^diff --git /,$d' "$1/patches/6.12/$patch"
 			;;
 		*) rm "$1/patches/6.12/$patch" ;;
 		esac

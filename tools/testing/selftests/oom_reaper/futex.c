@@ -303,7 +303,12 @@ TEST_F(futex, other_process)
 	self->locks.words = 50;
 	self->locks.victim.body = have_sharer;
 	hold_and_wait(_metadata, &self->locks);
-	nothing_lost(_metadata, &self->locks);
+	probe_sleep_ms(100);
+	EXPECT_LE(0, scene_kill(&self->locks.scene, SCENE_MB, 1000));
+	hold_release_all(&self->locks.scene.hold);
+	EXPECT_TRUE(victim_gone(&self->locks.victim, 5000));
+	EXPECT_EQ(self->locks.waiters, locks_told(&self->locks));
+	EXPECT_EQ(0, locks_lost(&self->locks));
 }
 
 TEST_F(futex, nodes_in_huge_pages)

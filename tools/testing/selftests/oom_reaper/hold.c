@@ -586,40 +586,18 @@ int hold_written(struct hold *hold, int file, int page)
 	return hold->shared->file[file].written[page] - 1;
 }
 
-/*
- * A page that will have to be written. NULL on failure. Its file stays open:
- * close() would ask the server, and wait.
- */
-static char *map_dirty_page(struct hold *hold, int file)
-{
-	int fd = open_file(hold, KIND_WRITE, file, O_RDWR);
-	char *page;
-
-	if (fd < 0)
-		return NULL;
-	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (page == MAP_FAILED)
-		return NULL;
-	*page = 1;
-	return page;
-}
-
-int hold_exit_mmap(struct hold *hold, int file)
-{
-	return map_dirty_page(hold, file) ? 0 : -errno;
-}
-
 static int stuck_in_mmap(struct hold *hold, int file, char *at)
 {
-	/* First: to open a file throws its cached pages out, too */
+	int cached = open_file(hold, KIND_WRITE, file, O_RDWR);
 	int direct = open_file(hold, KIND_WRITE, file, O_RDONLY);
 	char *page, *other;
 
-	if (direct < 0)
-		return direct;
-	page = map_dirty_page(hold, file);
-	if (!page)
+	if (cached < 0 || direct < 0)
+		return cached < 0 ? cached : direct;
+	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, cached, 0);
+	if (page == MAP_FAILED)
 		return -errno;
+	*page = 1;
 	/*
 	 * fuse_file_mmap() of a direct I/O file throws the cached pages out,
 	 * writes the dirty one back first and waits for the server.
@@ -630,6 +608,7 @@ static int stuck_in_mmap(struct hold *hold, int file, char *at)
 		return -errno;
 	munmap(other, 4096);
 	munmap(page, 4096);
+	close(cached);
 	close(direct);
 	return 0;
 }

@@ -86,11 +86,6 @@ int hold_written(struct hold *hold, int file, int page);
 atomic_int *hold_word(struct hold *hold, int file, bool locked);
 /* An asynchronous read: exit_aio() will wait for it. Return: 0 or -errno */
 int hold_aio(struct hold *hold, int file);
-/*
- * A mapping that writes a page back when it is closed: exit_mmap() will wait for
- * that, with mmap_lock held for write. Return: 0 or -errno
- */
-int hold_exit_mmap(struct hold *hold, int file);
 /* Path of a file whose creator sleeps in its first write() */
 void hold_core_path(struct hold *hold, int file, char *path, size_t size);
 

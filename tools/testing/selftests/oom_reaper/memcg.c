@@ -277,7 +277,7 @@ TEST_F(memcg, guard_oom_kill_disable)
 	EXPECT_EQ(0, victim->shared->flag[GO]);
 	EXPECT_FALSE(victim_gone(victim, 0));
 	ASSERT_EQ(0, cgroup_write(cgroup, "memory.limit_in_bytes", "32M"));
-	goes_on = probe_wait(victim->shared->flag[GO], 2000);
+	goes_on = probe_wait(victim->shared->flag[GO], 20000);
 	scene_print("below the limit it %s, above that it %s",
 		    waits ? "waits" : "does not wait",
 		    goes_on ? "goes on" : "waits, too");

@@ -341,37 +341,6 @@ TEST_F(next, next_while_it_shrinks)
 	munmap(mem, 4096);
 }
 
-#define MAPPED_FILE	2
-
-static int map_dirty(struct victim *victim)
-{
-	return hold_exit_mmap(victim->hold, MAPPED_FILE);
-}
-
-/*
- * A victim that has freed all its memory, and is stuck at the end of exit_mmap()
- * with mmap_lock held: it has nothing more to give.
- */
-TEST_F(next, guard_next_after_exit_mmap)
-{
-	struct next *next = &self->next;
-	struct probe_text *log = &next->scene.log;
-	bool killed;
-
-	if (variant->stuck != VICTIM_READ)
-		SKIP(return, "it is stuck in one way only");
-	next->first.stuck = VICTIM_FREE;
-	next->first.body = map_dirty;
-	squeeze(_metadata, next, 4);
-	EXPECT_TRUE(victim_picked(log, next->first.pid, 5000));
-	EXPECT_TRUE(hold_wait(&next->scene.hold, MAPPED_FILE, 1, 5000));
-	killed = victim_picked(log, next->second.pid, 1000);
-	scene_print("the next one is %s", killed ? "killed" : "not killed");
-	EXPECT_TRUE(killed);
-	EXPECT_FALSE(victim_gone(&next->first, 0));
-	let_go(_metadata, next);
-}
-
 /*
  * The OOM killer may not pick the child for itself; it has the memory of its
  * parent, who exits and is gone.

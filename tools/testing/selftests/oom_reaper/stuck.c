@@ -55,6 +55,59 @@ FIXTURE_TEARDOWN(stuck)
 	scene_stop(&self->scene);
 }
 
+/* Does somebody who reads the list of its mappings get on within @ms? */
+static bool maps_readable(pid_t victim, int ms)
+{
+	char path[32], byte;
+	bool done;
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", victim);
+	pid = fork();
+	if (!pid) {
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+		_exit(read(fd, &byte, 1) == 1 ? 0 : 1);
+	}
+	done = probe_wait(waitpid(pid, NULL, WNOHANG) == pid, ms);
+	if (!done) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+	return done;
+}
+
+/* What all these tests build on: who is said to hold mmap_lock does */
+TEST_F(stuck, guard_hold)
+{
+	static const struct {
+		enum victim_stuck stuck;
+		bool held;
+	} kind[] = {
+		{ VICTIM_READ, false },
+		{ VICTIM_MMAP_READ, false },
+		{ VICTIM_MMAP_WRITE, true },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(kind); i++) {
+		struct victim victim = {
+			.mb = 1, .stuck = kind[i].stuck,
+			.hold = &self->scene.hold, .file = i,
+		};
+		bool readable;
+
+		ASSERT_EQ(0, victim_start(&victim));
+		readable = maps_readable(victim.pid, kind[i].held ? 300 : 5000);
+		scene_print("%u: mmap_lock is %savailable for read", i,
+			    readable ? "" : "not ");
+		EXPECT_EQ(!kind[i].held, readable);
+		hold_release(&self->scene.hold, i);
+		EXPECT_TRUE(maps_readable(victim.pid, 5000));
+		victim_stop(&victim);
+	}
+}
+
 /* The victim is there: kill it and see */
 static void kill_and_see(struct __test_metadata *_metadata,
 			 struct scene *scene, struct victim *victim)

@@ -12,7 +12,6 @@
  */
 #include <errno.h>
 #include <signal.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/swap.h>
@@ -23,10 +22,6 @@
 #include "locks.h"
 #include "scene.h"
 #include "swap.h"
-
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-#endif
 
 #define CLUSTER		"/proc/sys/vm/page-cluster"
 #define NODES		4
@@ -189,50 +184,6 @@ TEST_F(swapped, list_mmap_lock)
 {
 	kill_with_list(_metadata, &self->stage, VICTIM_MMAP_WRITE,
 		       hold_swapped);
-}
-
-/*
- * Nodes in shared memory, as those of the C library are, which is swapped out;
- * the head is where it always is.
- */
-#define NODES_AT	(2 * PROBE_MB)	/* in the memory of the words */
-
-static bool shared_nodes_out(struct locks *locks)
-{
-	unsigned char cached;
-	bool out = true;
-	int i;
-
-	for (i = 0; i < locks->words; i++) {
-		void *page = (void *)((uintptr_t)locks_node(locks, i) & ~4095UL);
-
-		madvise(page, 4096, MADV_PAGEOUT);
-		out &= !mincore(page, 4096, &cached) && !(cached & 1);
-	}
-	return out;
-}
-
-static int hold_shared_nodes(struct victim *victim)
-{
-	struct locks *locks = victim->arg;
-	int err;
-
-	locks->nodes_at = locks->words_at + NODES_AT - victim->mem;
-	err = locks_hold_words(victim);
-	if (err)
-		return err;
-	return probe_wait(shared_nodes_out(locks), 5000) ? 0 : -EAGAIN;
-}
-
-TEST_F(swapped, shared_nodes)
-{
-	struct locks *locks = &self->stage.locks;
-	long read_in = probe_vmstat("oom_reaper_futex_swapin");
-
-	locks->head_at = PROBE_MB;
-	kill_with_list(_metadata, &self->stage, VICTIM_READ, hold_shared_nodes);
-	scene_print("%ld pages read from swap",
-		    probe_vmstat("oom_reaper_futex_swapin") - read_in);
 }
 
 static int mutex_in_little_memory(struct victim *victim)
