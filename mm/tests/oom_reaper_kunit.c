@@ -404,6 +404,65 @@ static void handover_loses_nothing(struct kunit *test)
 	}
 }
 
+#define NR_ROUNDS		50
+#define NR_PER_ROUND		1000
+
+struct taker {
+	struct oom_handover *handover;
+	atomic_t *nr_taken;
+	atomic_t *running;
+};
+
+/* Returns as soon as there is nothing left */
+static int take_all(void *data)
+{
+	struct taker *taker = data;
+
+	/* Both at once */
+	atomic_inc(taker->running);
+	while (atomic_read(taker->running) < 2)
+		cond_resched();
+	while (oom_handover_take(taker->handover)) {
+		if (atomic_inc_return(taker->nr_taken) > 2 * NR_PER_ROUND)
+			break;
+	}
+	atomic_inc(taker->running);
+	return 0;
+}
+
+/* Two that take from a backlog at the same time never get the same one */
+static void handover_gives_each_once(struct kunit *test)
+{
+	struct oom_handover handover = { };
+	atomic_t nr_taken, running;
+	struct taker taker = { &handover, &nr_taken, &running };
+	struct mm_struct **mm;
+	unsigned int i, round;
+
+	mm = kunit_kcalloc(test, NR_PER_ROUND, sizeof(*mm), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, mm);
+	for (i = 0; i < NR_PER_ROUND; i++) {
+		mm[i] = kunit_kzalloc(test, sizeof(*mm[i]), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, mm[i]);
+	}
+	spin_lock_init(&handover.lock);
+	for (round = 0; round < NR_ROUNDS; round++) {
+		struct task_struct *task;
+
+		atomic_set(&nr_taken, 0);
+		atomic_set(&running, 0);
+		for (i = 0; i < NR_PER_ROUND; i++)
+			oom_handover_give(&handover, mm[i]);
+		task = kthread_run(take_all, &taker, "oom_taker");
+		KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+		take_all(&taker);
+		/* What it uses is on our stack */
+		while (atomic_read(&running) < 4)
+			cond_resched();
+		KUNIT_ASSERT_EQ(test, atomic_read(&nr_taken), NR_PER_ROUND);
+	}
+}
+
 static void handover_keeps_the_order(struct kunit *test)
 {
 	struct oom_handover handover = { };
@@ -418,8 +477,10 @@ static void handover_keeps_the_order(struct kunit *test)
 	}
 
 	KUNIT_EXPECT_TRUE(test, oom_handover_waiting(&handover));
-	for (i = 0; i < ARRAY_SIZE(mm); i++)
+	for (i = 0; i < ARRAY_SIZE(mm); i++) {
+		KUNIT_EXPECT_TRUE(test, oom_handover_waiting(&handover));
 		KUNIT_EXPECT_PTR_EQ(test, oom_handover_take(&handover), mm[i]);
+	}
 	KUNIT_EXPECT_NULL(test, oom_handover_take(&handover));
 	KUNIT_EXPECT_FALSE(test, oom_handover_waiting(&handover));
 
@@ -496,6 +557,7 @@ static struct kunit_case oom_reaper_cases[] = {
 	KUNIT_CASE(batch_wakes),
 	KUNIT_CASE(param_limits),
 	KUNIT_CASE(handover_loses_nothing),
+	KUNIT_CASE(handover_gives_each_once),
 	KUNIT_CASE(handover_keeps_the_order),
 #ifdef CONFIG_FUTEX
 	KUNIT_CASE(fence_waits_for_interrupts),

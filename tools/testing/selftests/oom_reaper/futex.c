@@ -280,18 +280,19 @@ TEST_F(futex, threads_1000)
 }
 
 /*
- * The locks belong to another process, which shares the memory of the victim:
- * that it is not the one that was killed first must make no difference.
+ * Two processes share the memory, and each holds half of the locks. Whichever of
+ * them the OOM killer picks, those of the other one must not be lost.
  */
 #define SHARER_FILE	1
 #define SHARER_STACK	65536
+#define SHARER_NODES	(8 * PROBE_MB)
 
 static int share_and_hold(void *arg)
 {
-	struct victim *victim = arg;
+	struct locks *half = arg;
 
-	if (!locks_hold_words(victim))
-		hold_in_read(victim->hold, SHARER_FILE);
+	if (!locks_make_list(half, locks_head(half)))
+		hold_in_read(&half->scene.hold, SHARER_FILE);
 	_exit(0);
 }
 
@@ -299,11 +300,21 @@ static int have_sharer(struct victim *victim)
 {
 	char *stack = mmap(NULL, SHARER_STACK, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct locks *locks = victim->arg;
+	static struct locks half;
+	int err;
 
 	if (stack == MAP_FAILED)
 		return -errno;
+	locks->words /= 2;
+	half = *locks;
+	half.words_at = (char *)locks_word(locks, locks->words);
+	half.nodes_at += SHARER_NODES;
+	err = locks_hold_words(victim);
+	if (err)
+		return err;
 	if (clone(share_and_hold, stack + SHARER_STACK, CLONE_VM | SIGCHLD,
-		  victim) < 0)
+		  &half) < 0)
 		return -errno;
 	return hold_wait(victim->hold, SHARER_FILE, 1, 5000) ? 0 : -ETIMEDOUT;
 }

@@ -163,7 +163,7 @@ static int hold_shared_nodes(struct victim *victim)
 	err = locks_hold_words(victim);
 	if (err)
 		return err;
-	return probe_wait(shared_nodes_out(locks), 5000) ? 0 : -EAGAIN;
+	return probe_wait(shared_nodes_out(locks), 20000) ? 0 : -EAGAIN;
 }
 
 static void print_counters(struct stage *stage)
