@@ -24,6 +24,10 @@
  * A second file, "map", can be mapped.  Its fault handler inserts the entries
  * itself, like that of DAX: a PFN for even pages, a page for odd ones.  All of
  * them read as the letter D.
+ *
+ * As long as a third file, "notifier", is open, the address space of the task
+ * that opened it has an mmu notifier.  It refuses callers that must not sleep, as
+ * many times as the file "refuse" says, which is counted down.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -34,6 +38,7 @@
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/mmu_context.h>
+#include <linux/mmu_notifier.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pfn_t.h>
@@ -487,6 +492,69 @@ static const struct file_operations test_map_fops = {
 	.mmap = test_map_mmap,
 };
 
+#ifdef CONFIG_MMU_NOTIFIER
+static atomic_t refuse = ATOMIC_INIT(0);
+
+static int invalidate_range_start(struct mmu_notifier *notifier,
+				  const struct mmu_notifier_range *range)
+{
+	if (mmu_notifier_range_blockable(range))
+		return 0;
+	return atomic_dec_if_positive(&refuse) < 0 ? 0 : -EAGAIN;
+}
+
+static struct mmu_notifier *alloc_notifier(struct mm_struct *mm)
+{
+	struct mmu_notifier *notifier = kzalloc(sizeof(*notifier), GFP_KERNEL);
+
+	return notifier ?: ERR_PTR(-ENOMEM);
+}
+
+static void free_notifier(struct mmu_notifier *notifier)
+{
+	kfree(notifier);
+}
+
+static const struct mmu_notifier_ops notifier_ops = {
+	.invalidate_range_start = invalidate_range_start,
+	.alloc_notifier = alloc_notifier,
+	.free_notifier = free_notifier,
+};
+
+static int test_notifier_open(struct inode *inode, struct file *file)
+{
+	struct mmu_notifier *notifier = mmu_notifier_get(&notifier_ops,
+							 current->mm);
+
+	if (IS_ERR(notifier))
+		return PTR_ERR(notifier);
+	file->private_data = notifier;
+	return 0;
+}
+
+static int test_notifier_release(struct inode *inode, struct file *file)
+{
+	mmu_notifier_put(file->private_data);
+	return 0;
+}
+
+static const struct file_operations test_notifier_fops = {
+	.owner = THIS_MODULE,
+	.open = test_notifier_open,
+	.release = test_notifier_release,
+};
+
+static void create_notifier(struct dentry *dir)
+{
+	debugfs_create_file("notifier", 0600, dir, NULL, &test_notifier_fops);
+	debugfs_create_atomic_t("refuse", 0600, dir, &refuse);
+}
+#else
+static void create_notifier(struct dentry *dir)
+{
+}
+#endif
+
 static struct dentry *test_oom_dir;
 
 static int __init test_oom_init(void)
@@ -501,12 +569,16 @@ static int __init test_oom_init(void)
 	/* The file operations of debugfs's proxy files have no mmap() */
 	debugfs_create_file_unsafe("map", 0600, test_oom_dir, NULL,
 				   &test_map_fops);
+	create_notifier(test_oom_dir);
 	return 0;
 }
 
 static void __exit test_oom_exit(void)
 {
 	debugfs_remove(test_oom_dir);
+#ifdef CONFIG_MMU_NOTIFIER
+	mmu_notifier_synchronize();
+#endif
 	__free_page(map_page);
 }
 

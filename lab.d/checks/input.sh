@@ -32,7 +32,7 @@ check_lab_input() {
 	: >"$work/plain"
 	expect_refusal -- biuld
 	expect_refusal -- --no-such-option
-	for call in demo test build boot bench series tree save deb; do
+	for call in demo test build boot bench mutants series tree save deb; do
 		expect_refusal -- "$call" --no-such-option
 		"$top/lab" "$call" --help >"$work/help" 2>&1 && grep -q "^usage: lab $call" "$work/help" || {
 			echo "lab $call --help: no usage"
@@ -58,6 +58,11 @@ check_lab_input() {
 	expect_refusal -- bench --exact dstate
 	expect_refusal -- bench --update
 	expect_refusal -- bench --profile no_such_figure
+	expect_refusal -- mutants one
+	expect_refusal -- mutants 9999
+	expect_refusal -- mutants --sample 0
+	expect_refusal -- mutants --sample 3 1
+	expect_refusal -- mutants --seed 1
 	expect_refusal -- series "$work/text"
 	expect_refusal -- series one two
 	expect_refusal -- series --part

@@ -57,11 +57,11 @@ mini_base() {
 }
 
 orphans_named=
-# update_tree TREE [COUNT]: TREE is the base with the first COUNT patches (all of them
-# unless told) and their own files in it. Only files whose content changes are
+# update_tree TREE [COUNT [FUNCTION]]: TREE is the base with the first COUNT patches (all
+# of them unless told) and their own files in it, and what FUNCTION adds. Only files whose content changes are
 # written, so that a build after it is incremental.
 update_tree() {
-	local tree=$1 count=${2:-} stage paths path patch n=0 orphans=1
+	local tree=$1 count=${2:-} more=${3:-} stage paths path patch n=0 orphans=1
 
 	scratch_dir stage stage
 	paths=$stage/.lab-paths
@@ -82,6 +82,7 @@ update_tree() {
 		# shellcheck disable=SC2046
 		copy_own "$repo" "$stage/tree" $(own_files)
 	fi
+	[ -z "$more" ] || "$more" "$stage/tree" || exit 1
 
 	if [ ! -e "$tree/.lab-complete" ]; then
 		rm -rf "$tree"

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Kernels are built: one, or several side by side, with their progress shown.
-use kernel
+use kernel mutants
 
 # A kernel with base.config on a CPU of some 3 GHz.
 kernel_cpu_minutes=11
@@ -42,6 +42,7 @@ kernel_fingerprint() {
 			cat "$repo/lib/test_oom.c"
 		else
 			series_fingerprint
+			[[ $1 != mutants* ]] || cat "$mutants"/{mutants.patch,oom_mut.c,oom_mut.h}
 		fi
 	} | sha256sum
 }
@@ -147,7 +148,11 @@ build_kernel() {
 		return
 	fi
 	rm -f "$out/.lab-built"
-	[ "$kind" = stock ] || update_patched
+	case $kind in
+	stock) ;;
+	mutants*) update_mutants ;;
+	*) update_patched ;;
+	esac
 	kernel_config "$kind"
 	keep_objtool "$kind"
 	total=$(cat "$out/.lab-total" 2>/dev/null || echo 1900)

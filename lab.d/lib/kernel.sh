@@ -12,6 +12,7 @@ kernel_tree() {
 	case $1 in
 	stock) printf '%s\n' "$base" ;;
 	steps) printf '%s\n' "$build/steps" ;;
+	mutants*) printf '%s\n' "$build/mutants" ;;
 	*) printf '%s\n' "$build/patched" ;;
 	esac
 }
@@ -21,6 +22,7 @@ kernel_tree() {
 kernel_out() {
 	case $1 in
 	debug) printf '%s\n' "$build/patched/debug" ;;
+	mutants_debug) printf '%s\n' "$build/mutants/debug" ;;
 	*) printf '%s\n' "$(kernel_tree "$1")/o" ;;
 	esac
 }
@@ -31,7 +33,7 @@ kernel_fragments() {
 	printf '%s\n' "$top/lab.d/config/base.config"
 	[ "$1" = stock ] || [ ! -e "$top/lab.d/config/patched.config" ] ||
 		printf '%s\n' "$top/lab.d/config/patched.config"
-	[ "$1" != debug ] || printf '%s\n' "$top/lab.d/config/debug.config"
+	[[ $1 != *debug ]] || printf '%s\n' "$top/lab.d/config/debug.config"
 }
 
 # What the kernel's makefiles run. Of perl the essential packages have a part only.

@@ -47,14 +47,14 @@ run_suite() {
 	prepare_kernel "$kernel"
 	[ "$kernel" = patched ] || label=$name@$kernel
 	guest_defaults
-	[ "$kernel" != debug ] || factor=4
+	[[ $kernel != *debug ]] || factor=4
 	for line in mem smp nodes swap zram cgroup; do guest[$line]=${suite[$line]}; done
-	guest[append]=${suite[cmdline]//,/ }
+	guest[append]="${suite[cmdline]//,/ } ${test_run[append]}"
 	# KASAN's shadow takes an eighth, its quarantine and lockdep some more.
-	[ "$kernel" != debug ] || guest[mem]=$((suite[mem] + 256))
+	[[ $kernel != *debug ]] || guest[mem]=$((suite[mem] + 256))
 	[ "${suite[stress]}" != yes ] || { make_stress_archive && guest[stress]=1; }
 	seconds=${test_run[seconds]:-${suite[seconds]:+$((suite[seconds] * factor))}}
-	guest[timeout]=$((suite[timeout] * factor + seconds))
+	guest[timeout]=$((${test_run[limit]:-${suite[timeout]}} * factor + seconds))
 	say "$label: ${guest[mem]} MB, ${guest[smp]} CPUs, ${guest[nodes]} node(s), kernel $kernel"
 	if [ "$program" = kunit ]; then
 		run_kunit "$label" "$kernel"
@@ -65,7 +65,8 @@ run_suite() {
 		return
 	fi
 	command="cd /root/kselftest/${program%/*} && exec ./${program##*/}"
-	for line in ${test:-${suite[tests]//,/ }}; do command+=" -t $line"; done
+	# One variant of a test is named FIXTURE.VARIANT.TEST.
+	for line in ${test:-${suite[tests]//,/ }}; do command+=" $([[ $line == *.* ]] && echo -r || echo -t) $line"; done
 	[ "$factor" -eq 1 ] || command="export OOM_REAPER_SLOW=$factor OOM_REAPER_RACES=1; $command"
 	[ -z "$seconds" ] || command="export OOM_STORM_SECONDS=$seconds; $command"
 	run_guest "test-$name" "$kernel" "$command"

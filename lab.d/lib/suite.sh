@@ -39,7 +39,10 @@ read_suite() {
 		*) die "lab.d/guest/suites: $1 has \"$word\", which means nothing" ;;
 		esac
 	done
-	[ "${suite[program]}" = kunit ] || suite[source]=$selftests_source/${suite[program]}.c
+	[ "${suite[program]}" != kunit ] || return 0
+	suite[source]=$selftests_source/${suite[program]}.c
+	# The same source, built for 32 bits.
+	[ -e "${suite[source]}" ] || suite[source]=${suite[source]%_32.c}.c
 }
 
 # The suite's tests, as the harness will name them: those that it is limited to, or all

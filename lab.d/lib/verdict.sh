@@ -1,9 +1,10 @@
 # shellcheck shell=bash
 # Results of tests, and the verdict of all together.
 
-# A run of lab test: what it was told (seconds, minutes: numbers or empty; verbose),
-# and how many tests have passed, failed and were skipped.
-declare -gA test_run=([seconds]='' [minutes]='' [verbose]='' [passed]=0 [failed]=0 [skipped]=0)
+# A run of lab test: what it was told (seconds, minutes: numbers or empty; verbose), what
+# lab mutants adds (append: kernel arguments; limit: seconds for a suite, or empty), and
+# how many tests have passed, failed and were skipped.
+declare -gA test_run=([seconds]='' [minutes]='' [verbose]='' [append]='' [limit]='' [passed]=0 [failed]=0 [skipped]=0)
 
 # result pass|fail|skip NAME [DETAIL]: counted and shown.
 result() {

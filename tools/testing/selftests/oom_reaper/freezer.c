@@ -72,6 +72,36 @@ static int suspend(long *ms)
 	return err;
 }
 
+#define PF_NOFREEZE	0x8000	/* of the kernel: field 9 of /proc/PID/stat */
+
+/* The flags of the thread of that name, 0: there is none */
+static unsigned long thread_flags(const char *name)
+{
+	char path[64], text[512], comm[32];
+	unsigned long flags;
+	pid_t pid;
+
+	for (pid = 2; pid < 1000; pid++) {
+		snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+		if (probe_read(path, text, sizeof(text)) <= 0)
+			continue;
+		if (sscanf(text, "%*d (%31[^)]) %*c %*d %*d %*d %*d %*d %lu",
+			   comm, &flags) == 2 && !strcmp(comm, name))
+			return flags;
+	}
+	return 0;
+}
+
+/* What reaps while an image of the memory is made spoils it */
+TEST_F(freezer, guard_reaper_freezes)
+{
+	unsigned long flags = thread_flags("oom_reaper");
+
+	scene_print("oom_reaper has flags %#lx", flags);
+	ASSERT_NE(0UL, flags);
+	EXPECT_EQ(0UL, flags & PF_NOFREEZE);
+}
+
 /* Fails on stock for its two seconds */
 TEST_F_TIMEOUT(freezer, reaps_after_suspend, 60)
 {

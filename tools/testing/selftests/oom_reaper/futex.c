@@ -263,10 +263,59 @@ TEST_F(futex, head_straddles_pages)
 	nothing_lost(_metadata, &self->locks);
 }
 
+/*
+ * Two processes share the memory, and each holds half of the locks. Whichever of
+ * them the OOM killer picks, those of the other one must not be lost.
+ */
+#define SHARER_FILE	1
+#define SHARER_NODES	(8 * PROBE_MB)
+
+/* The second half, and a list that lies elsewhere */
+static int hold_half(struct victim *victim)
+{
+	struct locks half = *(struct locks *)victim->arg;
+
+	half.words_at = (char *)locks_word(&half, half.words);
+	half.nodes_at += SHARER_NODES;
+	if (!locks_make_list(&half, locks_head(&half)))
+		hold_in_read(victim->hold, SHARER_FILE);
+	return 0;
+}
+
+static int have_sharer(struct victim *victim)
+{
+	struct locks *locks = victim->arg;
+	pid_t pid;
+	int err;
+
+	locks->words /= 2;
+	err = locks_hold_words(victim);
+	if (err)
+		return err;
+	pid = victim_share(victim, hold_half);
+	if (pid < 0)
+		return pid;
+	return hold_wait(victim->hold, SHARER_FILE, 1, 5000) ? 0 : -ETIMEDOUT;
+}
+
+TEST_F(futex, other_process)
+{
+	self->locks.words = 50;
+	self->locks.victim.body = have_sharer;
+	hold_and_wait(_metadata, &self->locks);
+	probe_sleep_ms(100);
+	EXPECT_LE(0, scene_kill(&self->locks.scene, SCENE_MB, 1000));
+	hold_release_all(&self->locks.scene.hold);
+	EXPECT_TRUE(victim_gone(&self->locks.victim, 5000));
+	EXPECT_EQ(self->locks.waiters, locks_told(&self->locks));
+	EXPECT_EQ(0, locks_lost(&self->locks));
+}
+
 TEST_F(futex, nodes_in_huge_pages)
 {
 	struct locks *locks = &self->locks;
 	long huge_kb = probe_meminfo_kb("AnonHugePages");
+	long split = probe_vmstat("thp_split_pmd");
 
 	locks->words = 10;
 	locks->nodes_at = PROBE_MB;
@@ -279,6 +328,10 @@ TEST_F(futex, nodes_in_huge_pages)
 	locks_wait_word(locks, 0);
 	locks_wait_word(locks, 9);
 	nothing_lost(_metadata, locks);
+	/* What is kept of a huge page keeps all of it: nothing is won by that */
+	split = probe_vmstat("thp_split_pmd") - split;
+	scene_print("%ld huge pages were split", split);
+	EXPECT_EQ(0, split);
 }
 
 /* Killed when it has the lock and has not put it on its list yet */
@@ -478,6 +531,57 @@ TEST_F(futex, too_much_to_keep)
 	hold_release_all(&locks->scene.hold);
 	EXPECT_TRUE(victim_gone(&locks->victim, 10000));
 	munmap(locks->words_at, SCENE_MB * PROBE_MB);
+}
+
+/*
+ * More entries than the reaper follows for one victim: the threads all have the
+ * same list. It leaves the victim alone for futex_grace_ms, and reaps it then.
+ */
+#define LIST_THREADS	20
+#define LIST_WORDS	2000	/* times the threads: more than 32768 */
+
+static void *hold_same_list(void *arg)
+{
+	struct locks *locks = arg;
+
+	locks_register(locks_head(locks));
+	hold_in_read(&locks->scene.hold, 0);
+	return NULL;
+}
+
+static int hold_list_often(struct victim *victim)
+{
+	int i, err = locks_hold_words(victim);
+	pthread_attr_t attr;
+	pthread_t id;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 32768);
+	for (i = 0; i < LIST_THREADS && !err; i++)
+		err = -pthread_create(&id, &attr, hold_same_list, victim->arg);
+	if (!err && !hold_wait(victim->hold, 0, LIST_THREADS, 10000))
+		err = -ETIMEDOUT;
+	return err;
+}
+
+TEST_F(futex, too_many_entries)
+{
+	long waits = probe_vmstat("oom_reaper_futex_waits");
+	struct locks *locks = &self->locks;
+
+	if (waits < 0)
+		SKIP(return, "no counter oom_reaper_futex_waits");
+	locks->words = LIST_WORDS;
+	locks->victim.body = hold_list_often;
+	ASSERT_EQ(0, victim_start(&locks->victim));
+	EXPECT_LE(0, scene_kill(&locks->scene, locks->victim.mb, 5000));
+	EXPECT_TRUE(victim_reaped(&locks->scene.log, locks->victim.pid, 1000));
+	scene_print("%d entries, waited for %ld times",
+		    LIST_THREADS * LIST_WORDS,
+		    probe_vmstat("oom_reaper_futex_waits") - waits);
+	EXPECT_EQ(waits + 1, probe_vmstat("oom_reaper_futex_waits"));
+	hold_release_all(&locks->scene.hold);
+	EXPECT_TRUE(victim_gone(&locks->victim, 10000));
 }
 
 /* Words in all kinds of memory that can be shared, nodes in private memory */

@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "../kselftest_harness.h"
 #include "locks.h"
@@ -32,6 +33,9 @@ enum garbage {
 	GARBAGE_SHARED,
 	GARBAGE_FILE,
 	GARBAGE_NO_ACCESS,
+	GARBAGE_UNTOUCHED,
+	GARBAGE_ZEROES,
+	GARBAGE_SECRET,
 	GARBAGE_OFFSET,
 	GARBAGE_PENDING,
 	GARBAGE_HEAD,
@@ -91,6 +95,19 @@ FIXTURE_VARIANT_ADD(garbage, no_access) {
 	.garbage = GARBAGE_NO_ACCESS, .words = 1,
 };
 
+FIXTURE_VARIANT_ADD(garbage, untouched) {
+	.garbage = GARBAGE_UNTOUCHED, .words = 1,
+};
+
+FIXTURE_VARIANT_ADD(garbage, zeroes) {
+	.garbage = GARBAGE_ZEROES, .words = 1,
+};
+
+/* Nobody but its owner can read that: reaped when futex_grace_ms is over */
+FIXTURE_VARIANT_ADD(garbage, secret) {
+	.garbage = GARBAGE_SECRET, .words = 1,
+};
+
 FIXTURE_VARIANT_ADD(garbage, offset) {
 	.garbage = GARBAGE_OFFSET, .words = 0,
 };
@@ -133,6 +150,14 @@ static void *some_page(int prot, int flags, int fd)
 	return page;
 }
 
+/* Return: -1 where there is none */
+static int secret_file(void)
+{
+	int fd = syscall(SYS_memfd_secret, O_CLOEXEC);
+
+	return fd >= 0 && !ftruncate(fd, 4096) ? fd : -1;
+}
+
 static void *bad_pointer(struct locks *locks)
 {
 	char *page;
@@ -157,6 +182,16 @@ static void *bad_pointer(struct locks *locks)
 		page = some_page(PROT_READ | PROT_WRITE,
 				 MAP_PRIVATE | MAP_ANONYMOUS, -1);
 		mprotect(page, 4096, PROT_NONE);
+		return page;
+	case GARBAGE_UNTOUCHED:
+		return mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	case GARBAGE_ZEROES:
+		return some_page(PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	case GARBAGE_SECRET:
+		page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
+			    secret_file(), 0);
+		memset(page, 0, 4096);
 		return page;
 	case GARBAGE_SHARED:
 		return locks->shared->words + LOCKS_WORDS_SIZE - 4096;
@@ -205,6 +240,15 @@ TEST_F(garbage, list)
 	struct locks *locks = &self->locks;
 
 	garbage = variant->garbage;
+	if (garbage == GARBAGE_SECRET) {
+		int fd = secret_file();
+
+		if (fd < 0)
+			SKIP(return, "no secret memory");
+		close(fd);
+		/* Else the second that reaping may take would not do */
+		setting_param("futex_grace_ms", "300");
+	}
 	locks->words = variant->words;
 	locks->victim.body = hold_garbage;
 	ASSERT_EQ(0, victim_start(&locks->victim));

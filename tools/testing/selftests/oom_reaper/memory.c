@@ -208,6 +208,8 @@ static int report_huge(struct victim *victim)
 
 TEST_F(memory, huge_pages)
 {
+	long split;
+
 	self->stage.victim.mb = SCENE_MB;
 	self->stage.victim.huge = true;
 	if (access(THP, F_OK))
@@ -216,7 +218,11 @@ TEST_F(memory, huge_pages)
 	scene_print("%d kB in huge pages",
 		    self->stage.victim.shared->flag[FIGURE]);
 	ASSERT_LT(0, self->stage.victim.shared->flag[FIGURE]);
+	split = probe_vmstat("thp_split_pmd");
 	reap_and_let_go(_metadata, &self->stage, SCENE_MB);
+	split = probe_vmstat("thp_split_pmd") - split;
+	scene_print("%ld huge pages were split", split);
+	EXPECT_EQ(0, split);
 }
 
 /* Half of each huge page is gone already, or has other rights */

@@ -18,6 +18,7 @@
 
 #include "../kselftest_harness.h"
 #include "locks.h"
+#include "starve.h"
 #include "swap.h"
 
 struct daemon {
@@ -392,6 +393,86 @@ TEST_F(mrelease, guard_shared_with_living)
 	scene_print("%ld kB left of %zu MB", rss, daemon->victim->mb);
 	EXPECT_LE((long)daemon->victim->mb * 1024, rss);
 	daemon->victim->shared->flag[STOP] = 1;
+}
+
+#define BESIDE_TRIES	16
+
+/* Wait on a CPU that is taken away some time after the call has begun */
+static pid_t call_starved(struct starve *starve, atomic_int *go, int pidfd,
+			  int us)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (starve_me())
+		_exit(1);
+	while (!*go)
+		probe_sleep_ms(1);
+	starve_after(starve, us);
+	mrelease(pidfd, 0);
+	_exit(0);
+}
+
+/*
+ * A victim that exits while somebody stands still in the middle of reaping it,
+ * with mmap_lock held for read: exit_mmap() cannot free the page tables yet. But
+ * it is done with the pages, says so, and they have to be back by then.
+ *
+ * On stock they wait for the page tables.
+ */
+TEST_F_TIMEOUT(mrelease, exit_beside_it, 120)
+{
+	struct daemon *daemon = &self->daemon;
+	struct victim *victim = daemon->victim;
+	struct scene *scene = daemon->scene;
+	long rss, before;
+	int try, caught = 0, back = -1;
+
+	if (!starve_possible())
+		SKIP(return, "needs two CPUs");
+	/* So that nobody else frees it */
+	if (setting_param("enabled", "N"))
+		SKIP(return, "no parameter enabled");
+	victim->stuck = VICTIM_READ;
+	/* A busy host may be late with it once or twice */
+	for (try = 0; try < BESIDE_TRIES && caught < 3 && back < 0; try++) {
+		struct starve starve;
+		pid_t caller;
+
+		victim->file = try;
+		ASSERT_EQ(0, victim_start(victim));
+		EXPECT_EQ(0, starve_start(&starve));
+		daemon->pidfd = pidfd_of(victim->pid);
+		caller = call_starved(&starve, &victim->shared->flag[0],
+				      daemon->pidfd, 1000 << try % 6);
+		EXPECT_EQ(0, victim_sysrq());
+		EXPECT_NE(NULL, probe_find(&scene->log, 5000,
+					   "Killed process %d (", victim->pid));
+		victim->shared->flag[0] = 1;
+		probe_wait(starve.shared->spin, 1000);
+		probe_sleep_ms(80);
+		rss = probe_status(victim->pid, "RssAnon");
+		before = probe_free_kb();
+		hold_release(&scene->hold, try);
+		if (rss > 16 * 1024 && rss < (long)(victim->mb - 4) * 1024) {
+			caught++;
+			back = victim_memory_back(before, rss / 1024,
+						  STARVE_MS / 2);
+			scene_print("caught at try %d: %ld kB left, back after %d ms",
+				    try, rss, back);
+		}
+		starve_stop(&starve);
+		waitpid(caller, NULL, 0);
+		EXPECT_TRUE(victim_gone(victim, 5000));
+		victim_stop(victim);
+		close(daemon->pidfd);
+		daemon->pidfd = -1;
+	}
+	EXPECT_LT(0, caught);
+	EXPECT_LE(0, back);
+	EXPECT_TRUE(bystander_intact(&scene->bystander));
 }
 
 int main(int argc, char **argv)

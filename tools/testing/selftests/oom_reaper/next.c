@@ -11,10 +11,20 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 
 #include "../kselftest_harness.h"
 #include "cgroup.h"
 #include "scene.h"
+#include "swap.h"
+
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT	21
+#endif
+#ifndef SYS_process_madvise
+#define SYS_process_madvise	440
+#endif
 
 #define NEEDS_TIMEOUT	"no parameter \"victim_timeout_ms\""
 
@@ -73,6 +83,7 @@ static void let_go(struct __test_metadata *_metadata, struct next *next)
 FIXTURE(next)
 {
 	struct next next;
+	struct swap swap;
 };
 
 FIXTURE_VARIANT(next)
@@ -102,11 +113,13 @@ FIXTURE_SETUP(next)
 	ASSERT_EQ(0, err);
 	self->next.first.stuck = variant->stuck;
 	self->next.second.stuck = variant->stuck;
+	self->swap.number = -1;
 }
 
 FIXTURE_TEARDOWN(next)
 {
 	next_stop(&self->next);
+	swap_stop(&self->swap);
 }
 
 /* The death of the first is enough, the second must live */
@@ -257,6 +270,75 @@ TEST_F(next, shared_memory_exit_1500)
 	if (probe_slow())
 		SKIP(return, "near to the end of the time that it has");
 	exit_with_shared(_metadata, &self->next, 1500);
+}
+
+#define SLOW_MB		2	/* less than an eighth of it */
+#define SLOW_STEPS	24
+#define SLOW_STEP_MS	50
+
+static int map_slow(struct victim *victim)
+{
+	char *mem = mmap(NULL, SLOW_MB * PROBE_MB, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (mem == MAP_FAILED)
+		return -errno;
+	memset(mem, 1, SLOW_MB * PROBE_MB);
+	*(char **)victim->arg = mem;
+	return 0;
+}
+
+static void page_out(pid_t pid, char *mem, size_t size)
+{
+	struct iovec vec = { mem, size };
+	int pidfd = syscall(SYS_pidfd_open, pid, 0);
+
+	syscall(SYS_process_madvise, pidfd, &vec, 1, MADV_PAGEOUT, 0);
+	close(pidfd);
+}
+
+/*
+ * The first victim has been reaped, and goes on losing memory, as one does whose
+ * exit takes long: here because it is swapped out bit by bit. As long as it does
+ * the second one lives.
+ */
+TEST_F(next, next_while_it_shrinks)
+{
+	char **mem = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	size_t step = SLOW_MB * PROBE_MB / SLOW_STEPS & ~4095UL;
+	struct next *next = &self->next;
+	struct probe_text *log = &next->scene.log;
+	long long first_us, second_us;
+	int i;
+
+	if (variant->stuck != VICTIM_READ)
+		SKIP(return, "nobody swaps out with mmap_lock held");
+	if (probe_param("enabled") < 0)
+		SKIP(return, "there is no such wait");
+	ASSERT_NE(MAP_FAILED, (void *)mem);
+	if (swap_start(&self->swap, 16))
+		SKIP(return, "no zram");
+	next->first.body = map_slow;
+	next->first.arg = mem;
+	squeeze(_metadata, next, 4);
+	EXPECT_TRUE(victim_reaped(log, next->first.pid, 5000));
+	for (i = 0; i < SLOW_STEPS; i++) {
+		page_out(next->first.pid, *mem + i * step, step);
+		probe_sleep_ms(SLOW_STEP_MS);
+	}
+	first_us = probe_log_us(probe_find(log, 0, "Killed process %d (",
+					   next->first.pid));
+	second_us = probe_log_us(probe_find(log, 5000, "Killed process %d (",
+					    next->second.pid));
+	scene_print("killed at %lld ms, the next at %lld ms, %ld kB of shared memory left",
+		    first_us / 1000, second_us / 1000,
+		    probe_status(next->first.pid, "RssShmem"));
+	EXPECT_LE(0, first_us);
+	EXPECT_LE(SLOW_STEPS * SLOW_STEP_MS * 3 / 4,
+		  (second_us - first_us) / 1000);
+	let_go(_metadata, next);
+	munmap(mem, 4096);
 }
 
 /*

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "../kselftest_harness.h"
+#include "cgroup.h"
 #include "scene.h"
 
 enum { SHARER, SHARER_STUCK };	/* flags: PID, and whether it gets stuck */
@@ -23,6 +24,8 @@ FIXTURE(one_mm)
 {
 	struct scene scene;
 	struct victim victim;
+	struct cgroup cgroup;
+	struct cgroup other;
 };
 
 FIXTURE_VARIANT(one_mm)
@@ -58,6 +61,8 @@ FIXTURE_TEARDOWN(one_mm)
 {
 	hold_release_all(&self->scene.hold);
 	victim_stop(&self->victim);
+	cgroup_remove(&self->other);
+	cgroup_remove(&self->cgroup);
 	scene_stop(&self->scene);
 }
 
@@ -123,6 +128,63 @@ TEST_F(one_mm, both_stuck)
 {
 	self->victim.body = have_stuck_sharer;
 	kill_sharers(_metadata, &self->scene, &self->victim);
+}
+
+static int live_in_group(struct victim *victim)
+{
+	if (!probe_write(victim->arg, "0"))
+		hold_in_read(victim->hold, SHARER_FILE);
+	return 0;
+}
+
+/* The sharer goes into another group, which the victim names */
+static int have_sharer_in_group(struct victim *victim)
+{
+	pid_t pid = victim_share(victim, live_in_group);
+
+	if (pid < 0)
+		return pid;
+	victim->shared->flag[SHARER] = pid;
+	return hold_wait(victim->hold, SHARER_FILE, 1, 5000) ? 0 : -ETIMEDOUT;
+}
+
+/*
+ * Of two processes with the same score and the same memory SysRq-f picks the one
+ * that came last. The group of the other one runs out of memory before they are
+ * reaped. The OOM killer finds that one dying and marks it, too; the memory is
+ * handed over once.
+ */
+TEST_F(one_mm, handed_over_once)
+{
+	struct victim *victim = &self->victim;
+	struct scene *scene = &self->scene;
+	pid_t sharer;
+	int times;
+
+	if (cgroup_make(&self->cgroup, "+memory") ||
+	    cgroup_make(&self->other, "+memory"))
+		SKIP(return, CGROUP_NO_MEMORY);
+	if (setting_param("delay_ms", "1000"))
+		SKIP(return, "no parameter delay_ms");
+	victim->cgroup = self->cgroup.procs;
+	victim->body = have_sharer_in_group;
+	victim->arg = self->other.procs;
+	ASSERT_EQ(0, victim_start(victim));
+	sharer = victim->shared->flag[SHARER];
+	EXPECT_EQ(0, victim_sysrq());
+	EXPECT_TRUE(victim_picked(&scene->log, sharer, 5000));
+	ASSERT_EQ(0, cgroup_squeeze(&self->cgroup, 4));
+	EXPECT_NE(NULL, probe_find(&scene->log, 10000,
+				   "oom_reaper: reaped process"));
+	probe_sleep_ms(1200);
+	times = probe_count(&scene->log, "oom_reaper: reaped process");
+	scene_print("reaped %d times", times);
+	EXPECT_EQ(1, times);
+	hold_release_all(&scene->hold);
+	EXPECT_TRUE(victim_gone(victim, 5000));
+	EXPECT_TRUE(sharer_gone(sharer, 5000));
+	cgroup_squeezed(&self->cgroup, 5000);
+	EXPECT_TRUE(scene_quiet(scene));
 }
 
 /* The OOM killer may not pick the child; with its parent it has to go */

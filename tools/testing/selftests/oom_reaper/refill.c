@@ -42,6 +42,7 @@
 
 #define THP		"/sys/kernel/mm/transparent_hugepage"
 #define KSM		"/sys/kernel/mm/ksm"
+#define FAULT_AROUND	"/sys/kernel/debug/fault_around_bytes"
 #define TEST_MAP	"/sys/kernel/debug/test_oom/map"
 
 #define PAGE		4096UL
@@ -352,6 +353,18 @@ TEST_F(refill, private_file)
 	ASSERT_EQ(0, map_file(&self->refill, MAP_PRIVATE));
 	reap(_metadata, &self->refill);
 	nothing_foreign(_metadata, &self->refill);
+}
+
+/* Without fault-around it is the fault for the page itself that has to look */
+TEST_F(refill, guard_private_file_alone)
+{
+	struct refill *refill = &self->refill;
+
+	if (setting_change(FAULT_AROUND, "4096"))
+		SKIP(return, "no " FAULT_AROUND);
+	ASSERT_EQ(0, map_file(refill, MAP_PRIVATE));
+	reap(_metadata, refill);
+	nothing_foreign(_metadata, refill);
 }
 
 /* A page of the file that nobody has a copy of is a page of the file */

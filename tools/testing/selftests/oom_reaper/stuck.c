@@ -314,6 +314,61 @@ TEST_F(stuck, ptrace_exit)
 	victim_stop(&victim);
 }
 
+#define NOTIFIER	"/sys/kernel/debug/test_oom/notifier"
+#define REFUSE		"/sys/kernel/debug/test_oom/refuse"
+#define REFUSALS	1000000
+
+static int register_notifier(struct victim *victim)
+{
+	return open(NOTIFIER, O_RDONLY | O_CLOEXEC) < 0 ? -errno : 0;
+}
+
+static long refusals_left(void)
+{
+	char text[32] = "";
+
+	probe_read(REFUSE, text, sizeof(text));
+	return atol(text);
+}
+
+/*
+ * A device uses the memory of the victim, and its driver cannot let go of it at
+ * once: nothing may be taken from it before it has.
+ */
+TEST_F(stuck, mmu_notifier)
+{
+	struct scene *scene = &self->scene;
+	struct victim victim = {
+		.mb = SCENE_MB, .stuck = VICTIM_READ, .hold = &scene->hold,
+		.body = register_notifier,
+	};
+	long before, asked, rss;
+
+	if (access(NOTIFIER, F_OK) && (system("modprobe -q test_oom") ||
+				       access(NOTIFIER, F_OK)))
+		SKIP(return, "no test_oom with an mmu notifier");
+	ASSERT_EQ(0, setting_change(REFUSE, "0"));
+	setting_param("attempts", "1000");
+	ASSERT_EQ(0, victim_start(&victim));
+	ASSERT_EQ(0, probe_write(REFUSE, "1000000"));
+	before = probe_free_kb();
+	EXPECT_EQ(0, victim_sysrq());
+	EXPECT_TRUE(probe_wait(refusals_left() < REFUSALS - 1, 5000));
+	probe_sleep_ms(100);
+	asked = REFUSALS - refusals_left();
+	rss = probe_status(victim.pid, "RssAnon");
+	scene_print("refused %ld times, %ld of %zu kB are there", asked, rss,
+		    victim.mb * 1024);
+	EXPECT_LE((long)(victim.mb * 1024), rss);
+	EXPECT_FALSE(victim_reaped(&scene->log, victim.pid, 0));
+	EXPECT_EQ(0, probe_write(REFUSE, "0"));
+	EXPECT_LE(0, victim_memory_back(before, victim.mb, 1000));
+	EXPECT_TRUE(victim_reaped(&scene->log, victim.pid, 1000));
+	hold_release_all(&scene->hold);
+	EXPECT_TRUE(victim_gone(&victim, 5000));
+	victim_stop(&victim);
+}
+
 /*
  * In the middle of fork(), mmap_lock held for write: the victim does not get on
  * with the fork of a first area, because its CPU has more important things to

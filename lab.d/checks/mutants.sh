@@ -1,0 +1,12 @@
+# shellcheck shell=bash
+# lab test mutants: ten of the bugs that a test must notice.
+
+check mutants.sample all
+check_mutants_sample() {
+	local status=0
+
+	# Which ones, the commit says.
+	"$top/lab" mutants --sample 10 || status=$?
+	[ $status -eq 0 ] || tail -n 20 "$log/mutants.log"
+	return $status
+}

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A thread that takes and gives back a robust lock, in user mode and on another
+ * CPU, when its process is killed and reaped at once. It must not get as far as
+ * to take the lock when the reaper has looked whether it has it: then nobody
+ * would be told that the owner died.
+ *
+ * On a machine with a CPU for everybody that thread notices SIGKILL before
+ * anything else happens. So this wants a virtual machine with more CPUs than the
+ * host has, all of them busy: now and then the one of the thread stands still.
+ *
+ * Stock reaps the list without a look at it.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "../kselftest_harness.h"
+#include "locks.h"
+#include "scene.h"
+
+#define NEEDS_CPUS	"needs four CPUs"
+#define MAX_SPINNERS	16
+#define VICTIM_MB	2
+#define MANY		300	/* threads */
+
+FIXTURE(fence)
+{
+	struct locks locks;
+	int cpus;
+	pid_t spinner[MAX_SPINNERS];
+	int nr_spinners;
+};
+
+FIXTURE_SETUP(fence)
+{
+	int err = locks_start(&self->locks);
+
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+	self->cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	self->locks.words = 1;
+	self->locks.nodes_at = PROBE_MB;
+	self->locks.victim.mb = VICTIM_MB;
+	self->locks.victim.stuck = VICTIM_FREE;
+}
+
+FIXTURE_TEARDOWN(fence)
+{
+	int i;
+
+	for (i = 0; i < self->nr_spinners; i++)
+		kill(self->spinner[i], SIGKILL);
+	for (i = 0; i < self->nr_spinners; i++)
+		waitpid(self->spinner[i], NULL, 0);
+	locks_stop(&self->locks);
+}
+
+static void run_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+static pid_t start_spinner(int cpu)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	alarm(100);
+	run_on(cpu);
+	for (;;)
+		;
+}
+
+/*
+ * Straight code: an emulator takes interrupts where it ends. So what comes after
+ * it is still done by a CPU that stood still in the middle of it.
+ */
+#define STEPS	128
+
+static inline __attribute__((always_inline)) unsigned int
+straight(unsigned int x)
+{
+	int i;
+
+#pragma GCC unroll 128
+	for (i = 0; i < STEPS; i++) {
+		x = x * 5 + 1;
+		asm volatile("" : "+r"(x));
+	}
+	return x;
+}
+
+static void lock_and_unlock(struct locks *locks)
+{
+	struct robust_list_head *head = locks_head(locks);
+	struct robust_list *entry = locks_node(locks, 0);
+	atomic_uint *futex = locks_word(locks, 0);
+	unsigned int tid = syscall(SYS_gettid), x = tid, free;
+
+	for (;;) {
+		free = 0;
+		x = straight(x);
+		head->list_op_pending = entry;
+		atomic_signal_fence(memory_order_seq_cst);
+		if (!atomic_compare_exchange_strong(futex, &free, tid))
+			continue;
+		entry->next = &head->list;
+		atomic_signal_fence(memory_order_seq_cst);
+		head->list.next = entry;
+		atomic_signal_fence(memory_order_seq_cst);
+		head->list_op_pending = NULL;
+
+		x = straight(x);
+		head->list_op_pending = entry;
+		atomic_signal_fence(memory_order_seq_cst);
+		head->list.next = &head->list;
+		atomic_signal_fence(memory_order_seq_cst);
+		atomic_exchange(futex, 0);
+		head->list_op_pending = NULL;
+		atomic_signal_fence(memory_order_seq_cst);
+	}
+}
+
+static void *start_locking(void *arg)
+{
+	struct victim *victim = arg;
+	struct locks *locks = victim->arg;
+	int words = locks->words;
+
+	run_on(sysconf(_SC_NPROCESSORS_ONLN) - 1);
+	locks->words = 0;
+	if (locks_make_list(locks, locks_head(locks)))
+		_exit(1);
+	/* The offset is that of the first word, on an empty list */
+	locks->words = words;
+	victim->shared->stage = VICTIM_READY;
+	lock_and_unlock(locks);
+	return NULL;
+}
+
+/* Not the main thread, and the last one to be sent SIGKILL */
+static int have_locker(struct victim *victim)
+{
+	pthread_t thread;
+	int err = pthread_create(&thread, NULL, start_locking, victim);
+
+	if (err)
+		return -err;
+	for (;;)
+		pause();
+	return 0;
+}
+
+static int kill_and_reap(struct victim *victim)
+{
+	int pidfd = syscall(SYS_pidfd_open, victim->pid, 0);
+
+	kill(victim->pid, SIGKILL);
+	while (syscall(SYS_process_mrelease, pidfd, 0) && errno == EAGAIN)
+		;
+	close(pidfd);
+	return victim_gone(victim, 10000) ? 0 : -ETIMEDOUT;
+}
+
+/* Somebody reaps it from the moment on that it counts as dying */
+static int reap_while_killed(struct victim *victim)
+{
+	int pidfd = syscall(SYS_pidfd_open, victim->pid, 0);
+	pid_t killer = fork();
+
+	if (!killer) {
+		run_on(1);
+		usleep(1000);
+		kill(victim->pid, SIGKILL);
+		_exit(0);
+	}
+	while (syscall(SYS_process_mrelease, pidfd, 0) &&
+	       (errno == EINVAL || errno == EAGAIN))
+		;
+	close(pidfd);
+	waitpid(killer, NULL, 0);
+	return victim_gone(victim, 10000) ? 0 : -ETIMEDOUT;
+}
+
+static void kill_often(struct __test_metadata *_metadata, struct locks *locks,
+		       int kills, int (*reap)(struct victim *victim))
+{
+	struct victim *victim = &locks->victim;
+	int i, lost = 0, marked = 0;
+
+	run_on(0);
+	victim->body = have_locker;
+	for (i = 0; i < kills; i++) {
+		*locks_word(locks, 0) = 0;
+		ASSERT_EQ(0, victim_start(victim));
+		usleep(rand() % 3000);
+		EXPECT_EQ(0, reap(victim));
+		lost += !!(*locks_word(locks, 0) & FUTEX_TID_MASK);
+		marked += !!(*locks_word(locks, 0) & FUTEX_OWNER_DIED);
+		victim_stop(victim);
+	}
+	scene_print("%d killed, %d of them with the lock, %d locks lost", i,
+		    marked + lost, lost);
+	/* Else nothing was tested */
+	EXPECT_LT(0, marked + lost);
+	EXPECT_EQ(0, lost);
+	EXPECT_TRUE(bystander_intact(&locks->scene.bystander));
+}
+
+TEST_F(fence, user_mode)
+{
+	int cpu;
+
+	if (self->cpus < 4 || self->cpus > MAX_SPINNERS)
+		SKIP(return, NEEDS_CPUS);
+	for (cpu = 1; cpu < self->cpus - 1; cpu++)
+		self->spinner[self->nr_spinners++] = start_spinner(cpu);
+	kill_often(_metadata, &self->locks, 40, kill_and_reap);
+}
+
+/* SIGKILL has been sent to some of its threads, and is on its way to others */
+TEST_F(fence, half_killed)
+{
+	if (self->cpus < 4)
+		SKIP(return, NEEDS_CPUS);
+	self->locks.victim.threads = MANY;
+	kill_often(_metadata, &self->locks, 12, reap_while_killed);
+}
+
+int main(int argc, char **argv)
+{
+	probe_disposable(&argc, argv);
+	return test_harness_run(argc, argv);
+}
