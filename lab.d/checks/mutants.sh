@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # lab test mutants: ten of the bugs that a test must notice.
 
-check mutants.sample all
+check mutants.sample named
 check_mutants_sample() {
 	local status=0
 
