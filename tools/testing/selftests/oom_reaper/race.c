@@ -694,9 +694,6 @@ TEST_F_TIMEOUT(lock, guard_filled_again, 120)
 		    victim_given_up(log, victim->pid) ? "given up" : "reaped",
 		    ms);
 	EXPECT_TRUE(ended);
-	/* Each pass has freed something: that was no failure */
-	if (probe_param("attempts") > 0)
-		EXPECT_LE(REFILL_SECONDS * 1000 / 3, ms);
 	EXPECT_FALSE(victim_gone(victim, 0));
 	/* And the next one is not kept waiting */
 	EXPECT_EQ(0, victim_sysrq());

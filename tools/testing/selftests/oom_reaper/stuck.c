@@ -654,7 +654,8 @@ TEST_F_TIMEOUT(stuck, guard_swapped_while_locked, 240)
 		probe_wait(before - probe_meminfo_kb("SwapFree") >=
 			   RECLAIM_MB * 1024 / 2, left);
 		kb = before - probe_meminfo_kb("SwapFree");
-		caught = left > STARVE_MS / 4 &&
+		/* On a slow machine reclaim may not get far in time */
+		caught = left > STARVE_MS / 4 && kb >= RECLAIM_MB * 1024 / 2 &&
 			 starve_lock_held(&starve, victim.pid,
 					  (void *)TOP_AREA);
 		kill(reclaimer, SIGKILL);
@@ -669,7 +670,6 @@ TEST_F_TIMEOUT(stuck, guard_swapped_while_locked, 240)
 		SKIP(return, "no zram");
 	EXPECT_EQ(0, err);
 	EXPECT_TRUE(caught);
-	EXPECT_LE(RECLAIM_MB * 1024 / 2, kb);
 }
 
 int main(int argc, char **argv)
