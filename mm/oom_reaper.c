@@ -72,6 +72,7 @@
  * @kept: pages were kept for robust futexes
  * @unread: a robust list could not be read in time
  * @vma_locks: some of it was reaped under per-VMA locks
+ * @report: log that it was reaped, if it does not exit at once
  */
 struct reaper_job {
 	struct mm_struct *mm;
@@ -88,6 +89,7 @@ struct reaper_job {
 	bool kept;
 	bool unread;
 	bool vma_locks;
+	bool report;
 };
 
 /**
@@ -163,10 +165,8 @@ static void add_job(struct reaper *reaper, struct mm_struct *mm)
 	oom_victim_extend(mm, due);
 }
 
-static void report_reaped(const struct reaper_job *job)
+static void count_reaped(const struct reaper_job *job)
 {
-	struct task_struct *victim = job->mm->oom_victim;
-
 	count_vm_event(OOM_REAPER_REAPED);
 	if (job->vma_locks)
 		count_vm_event(OOM_REAPER_VMA_LOCKS);
@@ -174,6 +174,16 @@ static void report_reaped(const struct reaper_job *job)
 		count_vm_event(OOM_REAPER_FUTEX_KEPT);
 	if (job->unread)
 		count_vm_event(OOM_REAPER_FUTEX_UNREAD);
+}
+
+/* Not for a victim that exits at once: it would wait for the console, too */
+static void report_reaped(struct reaper_job *job)
+{
+	struct task_struct *victim = job->mm->oom_victim;
+
+	if (!job->report)
+		return;
+	job->report = false;
 	pr_info("reaped process %d (%s), now anon-rss:%lukB, file-rss:%lukB, shmem-rss:%lukB\n",
 		task_pid_nr(victim), victim->comm,
 		K(get_mm_counter(job->mm, MM_ANONPAGES)),
@@ -277,6 +287,7 @@ static bool check_exit(struct reaper_job *job)
 
 	if (exited(job->mm))
 		return false;
+	report_reaped(job);
 	if (time_after_eq(jiffies, job->exit_by)) {
 		/* A large victim takes long to exit: wait while it shrinks */
 		if (rss >= job->rss)
@@ -336,7 +347,8 @@ static bool do_job(struct reaper *reaper, struct reaper_job *job)
 		wait_for_futex(job, reap.unread);
 		return true;
 	case OOM_REAP_DONE:
-		report_reaped(job);
+		count_reaped(job);
+		job->report = true;
 		wait_for_exit(job);
 		return true;
 	case OOM_REAP_AGAIN:
@@ -387,8 +399,10 @@ static void make_room(struct reaper *reaper)
 	if (!oom_handover_waiting(&handover))
 		return;
 	for (i = reaper->nr_jobs; i-- && reaper->nr_jobs == MAX_JOBS; ) {
-		if (reaper->jobs[i].reaped)
-			end_job(reaper, &reaper->jobs[i]);
+		if (!reaper->jobs[i].reaped)
+			continue;
+		report_reaped(&reaper->jobs[i]);
+		end_job(reaper, &reaper->jobs[i]);
 	}
 }
 

@@ -91,8 +91,7 @@ static pid_t start_spinner(int cpu)
  */
 #define STEPS	128
 
-static inline __attribute__((always_inline)) unsigned int
-straight(unsigned int x)
+static unsigned int straight(unsigned int x)
 {
 	int i;
 
