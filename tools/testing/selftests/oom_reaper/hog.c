@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Somebody needs the memory of a stuck victim, and three bystanders have some
- * as well. It must be served by the victim alone, and without a long wait.
+ * A task needs the memory of a stuck victim, and three bystanders hold memory,
+ * too. It must get the victim's memory only, and without a long wait.
  *
- * Stock lets it wait for two seconds. When the victim's mmap_lock is held it
- * gives up on the victim after three, and kills two bystanders or three.
+ * Stock makes it wait for two seconds. If the victim's mmap_lock is held, stock
+ * gives up on the victim after three seconds and kills two or three bystanders.
  */
 #include <errno.h>
 #include <string.h>

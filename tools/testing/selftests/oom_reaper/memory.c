@@ -32,7 +32,7 @@
 #define THP		"/sys/kernel/mm/transparent_hugepage"
 #define KSM		"/sys/kernel/mm/ksm"
 
-#define OWN_MB		16	/* plain memory that each victim has besides */
+#define OWN_MB		16	/* plain memory that each victim has as well */
 #define MB		48	/* memory of the kind in question */
 #define PAGE		4096UL
 
@@ -471,7 +471,7 @@ static int map_hugetlb(struct victim *victim)
 	return 0;
 }
 
-/* They are of no use to those who wait for memory, and come back at the end */
+/* They are useless to tasks that wait for memory, and come back at the end */
 TEST_F(memory, hugetlb)
 {
 	long free, held, after;

@@ -34,7 +34,7 @@
 
 #define THP		"/sys/kernel/mm/transparent_hugepage"
 
-#define OWN_MB		16	/* plain memory that each victim has besides */
+#define OWN_MB		16	/* plain memory that each victim has as well */
 #define MB		48	/* memory that is shared, or half of it */
 #define PAGE		4096UL
 
@@ -384,9 +384,8 @@ TEST_F(shared, private_file_read_later)
 }
 
 /*
- * Somebody reads from the victim all the time. What he gets is what the victim
- * has written, or an error, and once there was an error at an address there is
- * one from then on.
+ * A process reads from the victim all the time. It gets what the victim has
+ * written, or an error; after the first error at an address it always gets one.
  */
 enum { READER_STOP, READER_READS, READER_FOREIGN, READER_BACK, READER_REFUSED };
 

@@ -142,7 +142,7 @@ static void get_stuck(struct victim *victim)
 	case VICTIM_FREE:
 		break;
 	}
-	/* Once released nobody waits for this any more */
+	/* Once released, no task waits for this any more */
 	if (err)
 		fail(victim, err);
 }
