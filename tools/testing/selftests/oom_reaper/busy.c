@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * All CPUs are busy with real-time tasks: the memory of a victim must be back
- * within a second anyway. On the other hand the reaper must not starve other
- * tasks, however much it has to reap.
+ * All CPUs are busy: the memory of a victim must be back within a second anyway.
+ * On the other hand the reaper must not starve other tasks, however much it has to
+ * reap.
  *
  * Stock waits for two seconds before it looks at a victim, and its reaper is
  * a normal thread that then has to wait for a CPU.
@@ -258,7 +258,7 @@ static long worst_ms(struct watch *watch, int first, int end)
 	return worst;
 }
 
-/* The reaper must not get in the way of others */
+/* The reaper must not starve other tasks */
 struct polite {
 	struct busy busy;
 	pid_t reaper;

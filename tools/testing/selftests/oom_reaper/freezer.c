@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Suspending the machine: the reaper freezes and thaws like everybody, and
- * while a victim is about there is no suspending. Goes no further than to
- * freeze all tasks, for a second.
+ * Suspending the machine: the reaper freezes and thaws like other tasks, and
+ * suspend fails while a victim is left. The tests only freeze all tasks, for a
+ * second.
  *
- * What becomes of a victim that a control group has frozen: see stuck.c.
+ * For victims that a control group has frozen, see stuck.c.
  */
 #include <errno.h>
 #include <pthread.h>

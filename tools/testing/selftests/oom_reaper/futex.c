@@ -239,7 +239,7 @@ TEST_F(futex, private_nodes)
 	nothing_lost(_metadata, &self->locks);
 }
 
-/* A node in every other page: most of the memory comes back all the same */
+/* A node in every other page: most of the memory comes back anyway */
 TEST_F(futex, private_nodes_scattered)
 {
 	self->locks.words = 500;
@@ -361,7 +361,7 @@ TEST_F(futex, pending)
 }
 
 /*
- * Killed when it has given the lock back and has not woken anybody yet. The
+ * Killed when it has released the lock but has not woken a waiter yet. The
  * kernel does not mark that lock, but wakes one waiter.
  */
 static int gave_back(struct victim *victim)

@@ -57,9 +57,9 @@ FIXTURE_VARIANT_ADD(hog, mmap_lock_read) {
 };
 
 /*
- * Nothing to reap, and nothing in the way of the victim. Whoever tells the OOM
- * killer that this victim has nothing more to give before its file is closed
- * has bystanders killed. Stock does so in exit_mmap(): in some runs one dies.
+ * The reaper has nothing to reap, and nothing blocks the victim. A kernel that
+ * tells the OOM killer that this victim is done before its file is closed kills
+ * bystanders. Stock does so in exit_mmap(): in some runs one dies.
  */
 FIXTURE_VARIANT_ADD(hog, guard_shared_memory) {
 	.stuck = VICTIM_FREE,

@@ -301,8 +301,8 @@ static pid_t start_looper(int pidfd, atomic_int *calls)
 }
 
 /*
- * Anybody may call it, as often as he likes, for a child of his that does not
- * go: a process of many threads, each with a list to look at.
+ * Any user may call it as often as he likes for a child that does not exit: a
+ * process of many threads, each with a list to read.
  */
 TEST_F_TIMEOUT(mrelease, guard_unprivileged_loop, 120)
 {

@@ -225,7 +225,7 @@ static int map_much_shared(struct victim *victim)
 	return map_shared(SHARED_MB);
 }
 
-/* Nearly everybody has some shared memory: that is not worth a wait */
+/* Nearly all processes have some shared memory: that is not worth a wait */
 TEST_F(next, next_after_little_shared)
 {
 	if (variant->stuck != VICTIM_READ)
@@ -359,9 +359,9 @@ static int vfork_exempt(struct victim *victim)
 }
 
 /*
- * The process that was picked is gone from the list of processes, and one that
- * shares its memory is stuck: the victim is in flight all the same. Stock, which
- * looks through the list, kills the next one.
+ * The selected process has left the process list, but one that shares its memory
+ * is stuck: the victim is still in flight. Stock searches the list and kills the
+ * next one.
  */
 TEST_F(next, leader_gone)
 {

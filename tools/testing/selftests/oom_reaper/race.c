@@ -405,8 +405,8 @@ TEST_F_TIMEOUT(lock, guard_read_released_half_way, 300)
 }
 
 /*
- * Victims of all sorts that are let go while they are being reaped, and some
- * that never were stuck.
+ * Victims of all kinds that are released while they are being reaped, and some
+ * that were never stuck.
  */
 TEST_F_TIMEOUT(lock, guard_dying, 600)
 {

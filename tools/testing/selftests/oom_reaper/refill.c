@@ -354,7 +354,7 @@ TEST_F(refill, private_file)
 	nothing_foreign(_metadata, &self->refill);
 }
 
-/* Without fault-around it is the fault for the page itself that has to look */
+/* Without fault-around the fault for the page itself has to check */
 TEST_F(refill, guard_private_file_alone)
 {
 	struct refill *refill = &self->refill;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What victims share with others: pages with their parents and children, files,
- * shared memory. It must stay what it was, bit for bit, and what is the victim's
- * own must be back within a second.
+ * Memory that victims share with others: pages with their parents and children,
+ * files, shared memory. It must not change by a bit, and the victim's private
+ * memory must be back within a second.
  *
  * Stock waits for two seconds before it looks at a victim, and never gets the
- * memory of one whose mmap_lock is held for write: it fails all these but the
- * guards.
+ * memory of one whose mmap_lock is held for write: it fails all these tests
+ * except the guards.
  */
 #include <errno.h>
 #include <fcntl.h>

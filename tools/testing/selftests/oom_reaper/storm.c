@@ -73,7 +73,7 @@ struct slot {
 	bool in_cgroup;
 	bool released;
 	long long born_ns;
-	long long release_ns;	/* when killed it is let go then */
+	long long release_ns;	/* released then if it has been killed */
 };
 
 /* A kill that the log speaks of, until the victim is reaped or gone */

@@ -332,8 +332,8 @@ static long refusals_left(void)
 }
 
 /*
- * A device uses the memory of the victim, and its driver cannot let go of it at
- * once: nothing may be taken from it before it has.
+ * A device uses the memory of the victim, and its driver cannot release it at
+ * once: nothing may be reaped before the driver has released it.
  */
 TEST_F(stuck, mmu_notifier)
 {

@@ -35,7 +35,7 @@ char *victim_map(size_t size, bool huge)
 		return NULL;
 	if (huge)
 		mem = (char *)(((uintptr_t)mem + slack - 1) & -slack);
-	/* Fails where the kernel has no huge pages: small ones it is then */
+	/* Fails if the kernel has no huge pages: then use small ones */
 	madvise(mem, size, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	return mem;
 }
