@@ -109,7 +109,7 @@ static void count_until_here(struct account *account)
 	}
 }
 
-/* All that the events say was reaped of @pid, or of everybody if 0 */
+/* Total reaped of @pid according to the events, or of all processes if 0 */
 static long traced_pages(struct probe_text *trace, int pid)
 {
 	char what[64];
@@ -155,7 +155,7 @@ static void right_pages(struct __test_metadata *_metadata,
 		  traced_pages(&account->trace, account->victim.pid));
 }
 
-/* The C library has a list for everybody: here is one who has none */
+/* The C library registers a list for each thread: here is a thread without one */
 static int no_robust_list(struct victim *victim)
 {
 	return locks_register(NULL);

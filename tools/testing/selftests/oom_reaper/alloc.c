@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What allocations go through when memory has run out: how long they wait,
- * what the waiting costs, who is served first, who may fail.
+ * How allocations fare when memory has run out: how long they wait, what the
+ * waiting costs, which one is served first, which ones may fail.
  *
- * The pages are allocated by the module test_oom, in the context of processes
- * that cannot be killed for them. Where the module is missing all is skipped.
+ * The module test_oom allocates the pages, in the context of processes that are
+ * exempt from OOM kills. Without the module all tests are skipped.
  *
- * Stock waits for two seconds for the victim, and uses all CPUs to do so: it
- * fails waiting_costs, livelock, killer_first, and the latencies but for those of
- * GFP_NOFS, where it depends on who comes first. The guards are for both.
+ * Stock waits for two seconds for the victim and uses all CPUs to do so: it
+ * fails waiting_costs, livelock, killer_first, and the latencies except those of
+ * GFP_NOFS, which depend on the order of arrival. The guards pass on both.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -137,7 +137,7 @@ static void eat(struct eater *eater, long easy_pages)
 }
 
 /*
- * It takes @easy_pages, that are to be had, and then waits for eater_go().
+ * It takes @easy_pages, which are available, and then waits for eater_go().
  * Return: 0 or -errno
  */
 static int eater_start_full(struct eater *eater, long easy_pages,
@@ -372,7 +372,7 @@ static void latency(struct __test_metadata *_metadata, struct alloc *alloc,
 	EXPECT_TRUE(eater_done(&eater[0], 10000));
 	alone = !eater_done(&eater[1], 3000);
 	if (alone) {
-		/* If the other one has had enough nobody kills for these */
+		/* If the other eater has enough, these trigger no OOM kill */
 		EXPECT_TRUE(strncmp(gfp, "nofs", 4) == 0);
 		EXPECT_EQ(0, victim_sysrq());
 	}
@@ -791,7 +791,7 @@ TEST_F_TIMEOUT(alloc, fail_nofs, 90)
 	EXPECT_TRUE(scene_quiet(&self->alloc.scene));
 }
 
-/* Without somebody who kills they loop, as they always have */
+/* If no task triggers a kill they loop, as they always have */
 TEST_F(alloc, guard_nofs_does_not_fail)
 {
 	struct eater *eater = self->alloc.eater;
@@ -810,7 +810,7 @@ TEST_F(alloc, guard_nofs_does_not_fail)
 	EXPECT_EQ(0, eater->shared->failed);
 }
 
-/* The victim's memory does not come back: who may fail does, after the wait */
+/* The memory does not come back: allocations that may fail do, after the wait */
 TEST_F_TIMEOUT(alloc, fail_order, 60)
 {
 	struct eater *eater = self->alloc.eater;
@@ -844,8 +844,8 @@ TEST_F_TIMEOUT(alloc, fail_order, 60)
 }
 
 /*
- * A task waits for a victim, another one is killed meanwhile, and the first one
- * ends with too little: the task goes on to wait for the other one.
+ * A task waits for a victim. Meanwhile a second one is killed, and the first one
+ * exits without freeing enough: the task then waits for the second one.
  */
 TEST_F_TIMEOUT(alloc, fail_order_two_victims, 90)
 {
@@ -907,7 +907,7 @@ static void read_zeroes(struct reader *reader, size_t kb, size_t read_kb)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NAME, "reader");
-	/* Should nobody else be left */
+	/* In case no other process is left */
 	probe_write("/proc/self/oom_score_adj", "-900");
 	for (at = 0; at < read_kb * 1024; at += 4096)
 		mem[at] = 1;
@@ -924,9 +924,9 @@ static void read_zeroes(struct reader *reader, size_t kb, size_t read_kb)
 }
 
 /*
- * A page fault of user space is tried again. One in copy_to_user() cannot be:
- * the system call fails once the victim has had its time, and nobody else is
- * killed for it.
+ * The kernel retries a page fault of user space, but cannot retry one in
+ * copy_to_user(): the system call fails when the victim's time is over, and no
+ * other process is killed for it.
  */
 TEST_F_TIMEOUT(alloc, fail_order_fault, 90)
 {

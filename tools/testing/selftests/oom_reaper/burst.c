@@ -57,7 +57,7 @@ FIXTURE_TEARDOWN(burst)
 	scene_stop(&burst->scene);
 }
 
-/* One more victim, stuck in a place of its own */
+/* One more victim, stuck in a separate place */
 static void add_victim(struct __test_metadata *_metadata,
 		       struct burst *burst, size_t mb,
 		       enum victim_stuck stuck, struct cgroup *cgroup)
@@ -199,8 +199,8 @@ TEST_F(burst, sysrq_8)
 }
 
 /*
- * One of two threads is in the middle of a victim, and stands still there as it
- * does not get the CPU: the other one takes the next victim.
+ * One of two reaper threads is reaping a victim, and stalls because it does not
+ * get the CPU: the other one takes the next victim.
  */
 #define BUSY_MB		160
 #define BUSY_DELAY	"300"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every CPU has something to do that nobody gets in the way of: the memory of
- * a victim must be back within a second all the same. On the other hand the
- * reaper must not get in everybody's way, however much there is to reap.
+ * All CPUs are busy: the memory of a victim must be back within a second anyway.
+ * On the other hand the reaper must not starve other tasks, however much it has to
+ * reap.
  *
  * Stock waits for two seconds before it looks at a victim, and its reaper is
- * an ordinary thread, that then has to wait for a CPU.
+ * a normal thread that then has to wait for a CPU.
  */
 #include <errno.h>
 #include <sched.h>
@@ -258,7 +258,7 @@ static long worst_ms(struct watch *watch, int first, int end)
 	return worst;
 }
 
-/* The reaper must not get in the way of others */
+/* The reaper must not starve other tasks */
 struct polite {
 	struct busy busy;
 	pid_t reaper;
@@ -266,7 +266,7 @@ struct polite {
 	/* What is watched: the CPUs from @first to before @end */
 	int first;
 	int end;
-	int priority;		/* of those who watch */
+	int priority;		/* of the watchers */
 	long mb;		/* of the victim */
 	long control_ms;	/* the longest wait while nothing happened */
 };
@@ -326,7 +326,7 @@ static long kill_watched(struct __test_metadata *_metadata,
 	for (cpu = first; cpu < end; cpu++)
 		start_watcher(busy, cpu, polite->priority);
 	set_fifo(TEST_PRIORITY);
-	/* What the host does to them by itself */
+	/* How much the host alone delays them */
 	watch_begin(watch);
 	probe_sleep_ms(polite->priority ? CONTROL_MS / 6 : CONTROL_MS);
 	watch_end(watch, first, end);
@@ -371,7 +371,7 @@ TEST_F_TIMEOUT(polite, guard_polite, 240)
 			break;
 	}
 	EXPECT_LE(0, least);
-	/* On a host that takes that much there is no telling who it was */
+	/* If the host takes that much time, the cause cannot be told apart */
 	if (most_control < probe_limit(POLITE_MS))
 		most_control = probe_limit(POLITE_MS);
 	EXPECT_GT(most_control, least);

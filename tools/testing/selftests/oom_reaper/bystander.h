@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Bystanders: processes that nobody has a reason to kill, with memory whose
- * every byte they know.
+ * Bystanders: processes that the OOM killer has no reason to kill, and that can
+ * verify every byte of their memory.
  */
 #ifndef OOM_REAPER_BYSTANDER_H
 #define OOM_REAPER_BYSTANDER_H

@@ -37,7 +37,7 @@ int cgroup_write(const struct cgroup *cgroup, const char *file,
 /* Wait until @file contains @text */
 bool cgroup_wait(const struct cgroup *cgroup, const char *file,
 		 const char *text, int ms);
-/* The number behind @name in @file, -1 if not there */
+/* The number after @name in @file, -1 if not there */
 long cgroup_number(const struct cgroup *cgroup, const char *file,
 		   const char *name);
 

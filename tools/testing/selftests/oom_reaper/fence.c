@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A thread that takes and gives back a robust lock, in user mode and on another
- * CPU, when its process is killed and reaped at once. It must not get as far as
- * to take the lock when the reaper has looked whether it has it: then nobody
- * would be told that the owner died.
+ * A thread takes and releases a robust lock in user mode on another CPU, while
+ * its process is killed and reaped at once. It must not take the lock after the
+ * reaper has read its list: then no waiter would learn that the owner died.
  *
- * On a machine with a CPU for everybody that thread notices SIGKILL before
- * anything else happens. So this wants a virtual machine with more CPUs than the
- * host has, all of them busy: now and then the one of the thread stands still.
+ * On a machine with a CPU for each task that thread notices SIGKILL before
+ * anything else happens. So this needs a virtual machine with more busy CPUs than
+ * the host has: then the host sometimes stops the CPU of the thread.
  *
- * Stock reaps the list without a look at it.
+ * Stock reaps the list without reading it.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -175,7 +174,7 @@ static int kill_and_reap(struct victim *victim)
 	return victim_gone(victim, 10000) ? 0 : -ETIMEDOUT;
 }
 
-/* Somebody reaps it from the moment on that it counts as dying */
+/* Reaps it as soon as it counts as dying */
 static int reap_while_killed(struct victim *victim)
 {
 	int pidfd = syscall(SYS_pidfd_open, victim->pid, 0);

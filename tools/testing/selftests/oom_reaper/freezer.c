@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Suspending the machine: the reaper freezes and thaws like everybody, and
- * while a victim is about there is no suspending. Goes no further than to
- * freeze all tasks, for a second.
+ * Suspending the machine: the reaper freezes and thaws like other tasks, and
+ * suspend fails while a victim is left. The tests only freeze all tasks, for a
+ * second.
  *
- * What becomes of a victim that a control group has frozen: see stuck.c.
+ * For victims that a control group has frozen, see stuck.c.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -124,7 +124,7 @@ TEST_F_TIMEOUT(freezer, reaps_after_suspend, 60)
 	EXPECT_TRUE(scene_let_go(&freezer->scene, &freezer->victim));
 }
 
-/* Who is in D state does not freeze; the reaper is thawed and goes on */
+/* A task in D state does not freeze; the reaper is thawed and continues */
 TEST_F_TIMEOUT(freezer, reaps_after_refusal, 60)
 {
 	struct freezer *freezer = &self->freezer;
@@ -141,9 +141,9 @@ TEST_F_TIMEOUT(freezer, reaps_after_refusal, 60)
 }
 
 /*
- * The freezer does not wait for a victim, but oom_killer_disable() does: it is
- * only with no victim left that nobody allocates what others count on. That
- * the victim was reaped makes no difference.
+ * The freezer does not wait for a victim, but oom_killer_disable() does: as long
+ * as a victim is left, it may allocate memory that others rely on. It makes no
+ * difference that the victim has been reaped.
  */
 TEST_F_TIMEOUT(freezer, guard_waits_for_victims, 60)
 {
@@ -200,8 +200,8 @@ static bool main_thread_gone(pid_t pid)
 }
 
 /*
- * Nobody is marked as a victim any more, but a thread of one is in the middle of
- * something, and may go on with it once an image of the memory has been made.
+ * No task is marked as a victim any more, but a thread of a victim is still stuck
+ * and might continue after the image of the memory has been made.
  */
 TEST_F_TIMEOUT(freezer, guard_waits_for_threads, 60)
 {

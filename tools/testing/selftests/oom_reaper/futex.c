@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Robust futexes. When a task dies, the kernel walks the list of the locks it
- * holds, marks them and tells somebody who waits. The list is in the memory
+ * holds, marks them and wakes a waiter. The list is in the memory
  * that the OOM reaper frees: each test here kills a stuck process that holds
  * locks in shared memory, waits until its memory is back, lets it exit, and
- * then wants every lock marked and every waiter told.
+ * then checks that every lock is marked and every waiter woken.
  *
  * Stock waits two seconds, reaps the lists with the rest, and loses the locks:
- * it fails all these but the guards.
+ * it fails all these tests except the guards.
  *
  * Built a second time with -m32, for lists in the format of 32-bit programs.
  */
@@ -76,7 +76,7 @@ static bool library_locks_work(void)
 #endif
 }
 
-/* Threads, each with a list of its own and all of them stuck */
+/* Threads, each with its own list and all of them stuck */
 struct thread {
 	struct locks *locks;
 	int from;
@@ -107,7 +107,7 @@ static int start_threads(struct victim *victim, int threads, int each)
 		thread[i].to = (i + 1) * each;
 		err = pthread_create(&id, &attr, hold_and_read, &thread[i]);
 	}
-	/* And the main thread is going to be one more who reads */
+	/* And the main thread will be one more reader */
 	if (!err && !hold_wait(victim->hold, 0, threads, 30000))
 		err = ETIMEDOUT;
 	return -err;
@@ -135,8 +135,8 @@ FIXTURE_VARIANT_ADD(mutex, one_mmap_lock) {
 };
 
 /*
- * A priority-inheritance lock that somebody waits for is known to the kernel,
- * which hands it on, on stock too. Those that nobody waits for yet are not.
+ * The kernel knows a priority-inheritance lock that has a waiter and hands it
+ * over, on stock too. It does not know those without a waiter.
  */
 FIXTURE_VARIANT_ADD(mutex, ten_pi) {
 	.mutexes = 10, .inherit = true, .stuck = VICTIM_READ,
@@ -239,7 +239,7 @@ TEST_F(futex, private_nodes)
 	nothing_lost(_metadata, &self->locks);
 }
 
-/* A node in every other page: most of the memory comes back all the same */
+/* A node in every other page: most of the memory comes back anyway */
 TEST_F(futex, private_nodes_scattered)
 {
 	self->locks.words = 500;
@@ -361,7 +361,7 @@ TEST_F(futex, pending)
 }
 
 /*
- * Killed when it has given the lock back and has not woken anybody yet. The
+ * Killed when it has released the lock but has not woken a waiter yet. The
  * kernel does not mark that lock, but wakes one waiter.
  */
 static int gave_back(struct victim *victim)
@@ -462,7 +462,7 @@ TEST_F(futex, nodes_far_apart)
 	EXPECT_LE(0, scene_kill(&locks->scene,
 				FAR_NODES * (FAR_BYTES - 4096) / PROBE_MB,
 				1000));
-	/* Late as it is: see what comes of the locks when it is reaped */
+	/* Late, but check what happens to the locks once it is reaped */
 	victim_memory_back(before, FAR_NODES * FAR_BYTES / PROBE_MB / 2, 5000);
 	little_kept(_metadata, locks);
 	hold_release_all(&locks->scene.hold);
@@ -656,8 +656,8 @@ static char *map_place(enum place place, int *shm)
 }
 
 /*
- * The test's own shared memory does not tell the reaper that there is somebody
- * to wait for a lock: the victim has none of it, but the words.
+ * The shared memory of the test does not tell the reaper that a lock may have a
+ * waiter: the victim maps none of it except the futex words.
  */
 static int hold_words_only(struct victim *victim)
 {
@@ -687,8 +687,8 @@ TEST_F(word, in_shared_memory)
 }
 
 /*
- * The first node in shared memory, its word in private memory: nobody waits for
- * that. But if it is not there the walk ends, and the lock behind it is lost.
+ * The first node is in shared memory and its word in private memory, so it has no
+ * waiter. But if the word is missing the walk ends, and the next lock is lost.
  * Three areas, as far from each other as a node from its word.
  */
 #define AREA_SIZE	(4 * PROBE_MB)

@@ -51,7 +51,7 @@ FIXTURE(garbage)
 FIXTURE_VARIANT(garbage)
 {
 	enum garbage garbage;
-	int words;		/* that are marked all the same */
+	int words;		/* that are marked anyway */
 };
 
 FIXTURE_VARIANT_ADD(garbage, cycle) {

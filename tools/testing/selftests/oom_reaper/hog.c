@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Somebody needs the memory of a stuck victim, and three bystanders have some
- * as well. It must be served by the victim alone, and without a long wait.
+ * A task needs the memory of a stuck victim, and three bystanders hold memory,
+ * too. It must get the victim's memory only, and without a long wait.
  *
- * Stock lets it wait for two seconds. When the victim's mmap_lock is held it
- * gives up on the victim after three, and kills two bystanders or three.
+ * Stock makes it wait for two seconds. If the victim's mmap_lock is held, stock
+ * gives up on the victim after three seconds and kills two or three bystanders.
  */
 #include <errno.h>
 #include <string.h>
@@ -57,9 +57,9 @@ FIXTURE_VARIANT_ADD(hog, mmap_lock_read) {
 };
 
 /*
- * Nothing to reap, and nothing in the way of the victim. Whoever tells the OOM
- * killer that this victim has nothing more to give before its file is closed
- * has bystanders killed. Stock does so in exit_mmap(): in some runs one dies.
+ * The reaper has nothing to reap, and nothing blocks the victim. A kernel that
+ * tells the OOM killer that this victim is done before its file is closed kills
+ * bystanders. Stock does so in exit_mmap(): in some runs one dies.
  */
 FIXTURE_VARIANT_ADD(hog, guard_shared_memory) {
 	.stuck = VICTIM_FREE,

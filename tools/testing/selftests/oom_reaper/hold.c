@@ -550,8 +550,8 @@ int hold_in_read(struct hold *hold, int file)
 
 /*
  * A task that has been killed withdraws a request that the server has not read
- * yet: to get the rest of a write() the server has to come in between. On the
- * same CPU it does, as it is woken before the task waits.
+ * yet: to get the rest of a write() the server has to read it first. On the same
+ * CPU it does, because it is woken before the task waits.
  */
 static void run_beside_server(struct hold *hold)
 {

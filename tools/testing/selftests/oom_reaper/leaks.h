@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What a test leaves behind in the kernel: memory, mms, tasks */
+/* What a test leaks in the kernel: memory, mms, tasks */
 #ifndef LEAKS_H
 #define LEAKS_H
 

@@ -118,7 +118,7 @@ bool locks_kill_and_release(struct locks *locks)
 	/* The waiters are asleep by then */
 	probe_sleep_ms(100);
 	reaped = scene_reap(scene, &locks->victim, locks->victim.mb);
-	/* Late as it is: see what comes of the locks when it is reaped */
+	/* Late, but check what happens to the locks once it is reaped */
 	victim_memory_back(before, locks->victim.mb, reaped ? 0 : 5000);
 	return scene_let_go(scene, &locks->victim) && reaped;
 }

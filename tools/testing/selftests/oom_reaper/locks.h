@@ -65,11 +65,11 @@ void locks_wait_word(struct locks *locks, int number);
 
 /*
  * Kill the victim, see its memory come back, and let it exit. Return: whether it
- * did within a second, and nobody else was touched
+ * did within a second, and no other process was touched
  */
 bool locks_kill_and_release(struct locks *locks);
 
-/* How many of those who wait have been told that the owner died */
+/* How many waiters have been told that the owner died */
 int locks_told(struct locks *locks);
 /* How many words do not carry the mark of a dead owner */
 int locks_lost(struct locks *locks);

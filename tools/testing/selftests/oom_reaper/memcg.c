@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * OOM kills for a memory control group and for the whole machine, the sysctls
- * that decide who is killed, and the reaper being switched off.
+ * that decide which process is killed, and a disabled reaper.
  *
- * Stock waits for two seconds before it looks at a victim: it fails these but
- * the guards.
+ * Stock waits for two seconds before it looks at a victim: it fails all these
+ * tests except the guards.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -138,7 +138,7 @@ static int have_user(struct victim *victim)
 			       victim->shared);
 }
 
-/* Who asks for memory is killed, and not the bystander with its high score */
+/* The allocating task is killed, not the bystander with its high score */
 TEST_F(memcg, allocating_task)
 {
 	struct scene *scene = &self->memcg.scene;
@@ -242,8 +242,8 @@ TEST_F(memcg, guard_kill_the_reaper)
 }
 
 /*
- * memory.oom_control of cgroup v1: nobody is killed, who needs memory waits until
- * somebody raises the limit.
+ * memory.oom_control of cgroup v1: no process is killed; tasks that need memory
+ * wait until the limit is raised.
  */
 static int outgrow(struct victim *victim)
 {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Victims with every kind of memory of their own, stuck when the OOM killer
- * kills them. It must be back within a second, swap space included. Once let go
- * they must exit without a complaint of the kernel's. What others share with
- * them: see shared.c.
+ * Victims with every kind of private memory, stuck when the OOM killer kills
+ * them. The memory must be back within a second, swap space included. Once
+ * released, they must exit without a complaint from the kernel. For memory that
+ * they share with others, see shared.c.
  *
  * Stock waits for two seconds before it looks at a victim, and never gets the
- * memory of one whose mmap_lock is held for write: it fails all these but the
- * guards.
+ * memory of one whose mmap_lock is held for write: it fails all these tests
+ * except the guards.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +32,7 @@
 #define THP		"/sys/kernel/mm/transparent_hugepage"
 #define KSM		"/sys/kernel/mm/ksm"
 
-#define OWN_MB		16	/* plain memory that each victim has besides */
+#define OWN_MB		16	/* plain memory that each victim has as well */
 #define MB		48	/* memory of the kind in question */
 #define PAGE		4096UL
 
@@ -325,7 +325,7 @@ static void reap_swapped(struct __test_metadata *_metadata,
 	ASSERT_LT(want, victim->shared->flag[FIGURE]);
 	before = probe_meminfo_kb("SwapFree");
 
-	/* What it has besides, and in the case of zram what zram needed */
+	/* Its other memory, and with zram the memory that zram needed */
 	EXPECT_LE(0, scene_kill(&stage->scene, OWN_MB, 1000));
 	back = probe_wait(probe_meminfo_kb("SwapFree") - before >= want, 1000);
 	after = probe_meminfo_kb("SwapFree");
@@ -471,7 +471,7 @@ static int map_hugetlb(struct victim *victim)
 	return 0;
 }
 
-/* They are of no use to those who wait for memory, and come back at the end */
+/* They are useless to tasks that wait for memory, and come back at the end */
 TEST_F(memory, hugetlb)
 {
 	long free, held, after;

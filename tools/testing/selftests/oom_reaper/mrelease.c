@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * process_mrelease(2): what a userspace OOM daemon calls after it has killed.
+ * process_mrelease(2), which a userspace OOM daemon calls after a kill.
  *
- * Stock waits for mmap_lock for as long as somebody holds it, and reaps the
- * lists of robust futexes with the rest: what has to do with these fails
- * there. The others are guards.
+ * Stock waits for mmap_lock for as long as it is held, and reaps the lists of
+ * robust futexes with the rest: the tests for these fail there. The others are
+ * guards.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -68,7 +68,7 @@ static int pidfd_of(pid_t pid)
 	return syscall(SYS_pidfd_open, pid, 0);
 }
 
-/* The call in a thread of its own: it might not come back */
+/* The call in a separate thread: it might not return */
 struct call {
 	pthread_t thread;
 	int pidfd;
@@ -155,7 +155,7 @@ TEST_F(mrelease, mmap_lock_write)
 	release(_metadata, daemon, &call);
 }
 
-/* Without VMA locks there is nothing to be had. That must be said at once */
+/* Without VMA locks nothing can be reaped. The call must say so at once */
 TEST_F(mrelease, eagain)
 {
 	struct daemon *daemon = &self->daemon;
@@ -197,7 +197,7 @@ TEST_F(mrelease, robust_mutex)
 
 #define SWAPPED_MB	96
 
-/* An app that nobody has used for an hour: of its memory some kilobytes are left */
+/* An app unused for an hour: some kilobytes of its memory are left */
 TEST_F(mrelease, guard_swapped_out)
 {
 	struct daemon *daemon = &self->daemon;
@@ -301,8 +301,8 @@ static pid_t start_looper(int pidfd, atomic_int *calls)
 }
 
 /*
- * Anybody may call it, as often as he likes, for a child of his that does not
- * go: a process of many threads, each with a list to look at.
+ * Any user may call it as often as he likes for a child that does not exit: a
+ * process of many threads, each with a list to read.
  */
 TEST_F_TIMEOUT(mrelease, guard_unprivileged_loop, 120)
 {
@@ -345,7 +345,7 @@ static int lend_mm(struct victim *victim)
 	return fd >= 0 && write(fd, "borrow", 6) == 6 ? 0 : -errno;
 }
 
-/* A kthread that uses the mm for a while is nobody who lives on */
+/* A kthread that uses the mm for a while does not count as a surviving user */
 TEST_F(mrelease, borrowed)
 {
 	struct daemon *daemon = &self->daemon;
@@ -378,7 +378,7 @@ static int start_sharer(struct victim *victim)
 	return pid < 0 ? pid : 0;
 }
 
-/* What another process, which nobody has killed, uses as well stays */
+/* Memory that a live process also uses stays */
 TEST_F(mrelease, guard_shared_with_living)
 {
 	struct daemon *daemon = &self->daemon;
@@ -416,9 +416,9 @@ static pid_t call_starved(struct starve *starve, atomic_int *go, int pidfd,
 }
 
 /*
- * A victim that exits while somebody stands still in the middle of reaping it,
- * with mmap_lock held for read: exit_mmap() cannot free the page tables yet. But
- * it is done with the pages, says so, and they have to be back by then.
+ * A victim exits while the task that reaps it is stopped with mmap_lock held for
+ * read: exit_mmap() cannot free the page tables yet. But it is done with the pages
+ * and says so, and they must be back by then.
  *
  * On stock they wait for the page tables.
  */
@@ -432,7 +432,7 @@ TEST_F_TIMEOUT(mrelease, exit_beside_it, 120)
 
 	if (!starve_possible())
 		SKIP(return, "needs two CPUs");
-	/* So that nobody else frees it */
+	/* So that no other task frees it */
 	if (setting_param("enabled", "N"))
 		SKIP(return, "no parameter enabled");
 	victim->stuck = VICTIM_READ;

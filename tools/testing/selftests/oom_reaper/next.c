@@ -5,7 +5,7 @@
  *
  * Stock waits for two seconds before it looks at a victim, never gets the memory
  * of one whose mmap_lock is held for write, and kills the next process when it
- * has given up, or too early. It fails all these but the guards.
+ * has given up, or too early. It fails all these tests except the guards.
  */
 #include <errno.h>
 #include <signal.h>
@@ -225,7 +225,7 @@ static int map_much_shared(struct victim *victim)
 	return map_shared(SHARED_MB);
 }
 
-/* Nearly everybody has some shared memory: that is not worth a wait */
+/* Nearly all processes have some shared memory: that is not worth a wait */
 TEST_F(next, next_after_little_shared)
 {
 	if (variant->stuck != VICTIM_READ)
@@ -236,8 +236,8 @@ TEST_F(next, next_after_little_shared)
 
 /*
  * Most of the first victim is shared memory, which goes when it exits: that is
- * worth to wait for before somebody else is killed. Stock looks for the next one
- * when the address space is gone, and the file is still to be closed.
+ * worth waiting for before another process is killed. Stock looks for the next one
+ * when the address space is gone, but the file is not closed yet.
  */
 static void exit_with_shared(struct __test_metadata *_metadata,
 			     struct next *next, int ms)
@@ -298,9 +298,9 @@ static void page_out(pid_t pid, char *mem, size_t size)
 }
 
 /*
- * The first victim has been reaped, and goes on losing memory, as one does whose
- * exit takes long: here because it is swapped out bit by bit. As long as it does
- * the second one lives.
+ * The first victim has been reaped and keeps losing memory, like a victim that
+ * takes long to exit: here because it is swapped out bit by bit. Until that ends
+ * the second one must live.
  */
 TEST_F(next, next_while_it_shrinks)
 {
@@ -342,8 +342,8 @@ TEST_F(next, next_while_it_shrinks)
 }
 
 /*
- * The OOM killer may not pick the child for itself; it has the memory of its
- * parent, who exits and is gone.
+ * The OOM killer may not pick the child on its own account; the child uses the
+ * memory of its parent, which has exited.
  */
 static int vfork_exempt(struct victim *victim)
 {
@@ -359,9 +359,9 @@ static int vfork_exempt(struct victim *victim)
 }
 
 /*
- * The process that was picked is gone from the list of processes, and one that
- * shares its memory is stuck: the victim is in flight all the same. Stock, which
- * looks through the list, kills the next one.
+ * The selected process has left the process list, but one that shares its memory
+ * is stuck: the victim is still in flight. Stock searches the list and kills the
+ * next one.
  */
 TEST_F(next, leader_gone)
 {
@@ -550,7 +550,7 @@ TEST_F(timer, timer_no_reaper)
 	second_after_timeout(_metadata, &self->next);
 }
 
-/* The reaper is willing, but somebody holds mmap_lock */
+/* The reaper is ready, but mmap_lock is held */
 TEST_F(timer, timer_unreapable)
 {
 	ASSERT_EQ(0, setting_param("enabled", "1"));

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A node of two has no memory left. A process that may use no other node waits
- * there, and the OOM killer kills for it. As long as that victim is still
- * giving back memory, or its memory can be had without it, nobody else may be
- * killed.
+ * One of two nodes has no memory left. A process that may use no other node waits
+ * for it, and the OOM killer kills a victim. While that victim is still giving
+ * back memory, or its memory can be reaped, no other process may be killed.
  *
  * Stock waits for two seconds before it looks at a stuck victim, and kills the
  * next process if it cannot take that victim's mmap_lock for a second.

@@ -4,8 +4,8 @@
  * which some are gone: vfork(), and clone() with CLONE_VM.
  *
  * Stock waits for two seconds before it looks at a victim, and never gets the
- * memory of one whose mmap_lock is held for write: it fails all these but the
- * guards.
+ * memory of one whose mmap_lock is held for write: it fails all these tests
+ * except the guards.
  */
 #include <errno.h>
 #include <signal.h>

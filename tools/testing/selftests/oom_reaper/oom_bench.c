@@ -253,7 +253,7 @@ static void spin(int seconds)
 		;
 }
 
-/* One stuck victim, SysRq-f, nobody else */
+/* One stuck victim, SysRq-f, no other process */
 static void one_victim(enum victim_stuck stuck, bool spinners)
 {
 	struct victim victim = {
@@ -574,7 +574,7 @@ static int take_lock(struct victim *victim)
 	return -pthread_mutex_lock(victim->arg);
 }
 
-/* The victim's robust mutex, and somebody who waits for it */
+/* The victim's robust mutex, and a process that waits for it */
 static void futex(void)
 {
 	struct {
@@ -796,7 +796,7 @@ static double reap_rate(enum victim_stuck stuck, int file, double *ms,
 	return rate;
 }
 
-/* Reaping under per-VMA locks beside reaping under mmap_lock */
+/* Reaping under per-VMA locks compared with reaping under mmap_lock */
 static void vma_big(void)
 {
 	char free_path[16] = "-", held_path[16] = "-";

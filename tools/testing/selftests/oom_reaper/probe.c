@@ -76,7 +76,7 @@ void probe_disposable(int *argc, char **argv)
 	argv[to] = NULL;
 	*argc = to;
 
-	/* Help and a list of the tests kill nobody */
+	/* Help and the list of tests kill no process */
 	if (to > 1 && (!strcmp(argv[1], "-l") || !strcmp(argv[1], "-h")))
 		return;
 	if (geteuid())
@@ -136,7 +136,7 @@ long probe_free_kb(void)
 	return (unsigned long long)info.freeram * info.mem_unit / 1024;
 }
 
-/* The number behind @name at the start of a line of @path */
+/* The number after @name at the start of a line of @path */
 static long number_in(const char *path, const char *name, char after)
 {
 	size_t len = strlen(name);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Looking into the kernel: time, free memory, counters, parameters, the
- * kernel log and trace events. Everything that waits has a time limit.
+ * kernel log and trace events. All waits have a time limit.
  */
 #ifndef OOM_REAPER_PROBE_H
 #define OOM_REAPER_PROBE_H
@@ -59,7 +59,7 @@ long probe_env(const char *name, long otherwise);
  * @argv.
  *
  * Makes the program itself exempt from the OOM killer. Until it ends, huge pages
- * are for those who ask for them, and per-CPU lists of free pages are kept
+ * are for tasks that ask for them, and per-CPU lists of free pages are kept
  * short: MemFree does not count them, and by default they grow to an eighth of
  * the memory while much is freed.
  */

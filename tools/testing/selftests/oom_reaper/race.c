@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Victims that are in the middle of changing their address space when they
- * are killed and reaped. In the starved tests the victim stands still there,
- * as it does not get the CPU, and its memory must come back all the same;
- * in the others it goes on, and all that counts is that nothing breaks, that
- * the victim ends, and that nobody else does.
+ * Victims that are changing their address space when they
+ * are killed and reaped. In the starved tests the victim stalls there because it
+ * does not get the CPU, and its memory must come back anyway. In the others it
+ * continues; nothing may break, the victim must exit, and no other process may.
  *
  * Stock looks at no victim before two seconds are over: the starved tests fail
  * there. The others are guards.
@@ -154,7 +153,7 @@ enum { GO, DELAY_US };		/* flags */
 
 struct plan {
 	enum operation operation;
-	struct starve *starve;	/* NULL: goes on for ever */
+	struct starve *starve;	/* NULL: never ends */
 };
 
 static int work(struct victim *victim)
@@ -304,7 +303,7 @@ TEST_F_TIMEOUT(race, starved, 600)
 	EXPECT_TRUE(bystander_intact(&self->scene.bystander));
 }
 
-/* Not held still: at any moment, and it goes on while it is reaped */
+/* Not stopped: killed at any moment, and runs while it is reaped */
 TEST_F_TIMEOUT(race, guard_moving, 600)
 {
 	struct victim *victim = &self->victim;
@@ -406,8 +405,8 @@ TEST_F_TIMEOUT(lock, guard_read_released_half_way, 300)
 }
 
 /*
- * Victims of all sorts that are let go while they are being reaped, and some
- * that never were stuck.
+ * Victims of all kinds that are released while they are being reaped, and some
+ * that were never stuck.
  */
 TEST_F_TIMEOUT(lock, guard_dying, 600)
 {
@@ -503,7 +502,7 @@ TEST_F_TIMEOUT(lock, guard_mrelease_too, 300)
 #define FILES_MB	4
 #define FILES_TRIES	8	/* for each of runs() */
 
-/* A file on a file system of its own, open and mapped in both ways */
+/* A file on a separate file system, open and mapped in both ways */
 static int map_files(struct victim *victim)
 {
 	char path[128], *mem;
@@ -624,8 +623,8 @@ struct refill {
 };
 
 /*
- * One area that a monitor fills, and one of which nobody will ever have the VMA:
- * a pass over it frees much, and is never complete.
+ * One area that a monitor fills, and one whose VMA lock can never be taken: a pass
+ * over them frees much, but is never complete.
  */
 static int be_refilled(struct victim *victim)
 {

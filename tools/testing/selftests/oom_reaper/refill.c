@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A victim is stuck in the middle of a write(), and the memory that it goes on
- * with is reaped. Before it is let go somebody else, who lives, does what puts
- * pages into an address space: collapses it into huge pages, answers for a
- * userfaultfd, writes to it, migrates it. What the write() puts into the file
- * in the end is what the victim had there, or nothing: never zeroes, and never
- * what others have put in its place.
+ * A victim is stuck in a write(), and the rest of the memory to be written is
+ * reaped. Before the victim is released, another live process does something that
+ * puts pages into an address space: collapses it into huge pages, answers for a
+ * userfaultfd, writes to it, migrates it. The write() must put the victim's own
+ * data into the file, or nothing: never zeroes, and never data of others.
  *
  * One test for each row of the table at check_stable_address_space() that user
  * space can arrange.
@@ -81,7 +80,7 @@ FIXTURE(refill)
 	struct refill refill;
 };
 
-/* Nobody touches it before the victim does: it has a table of its own */
+/* No other task touches it before the victim does: it has its own page table */
 static char *map_aligned(int flags, int fd)
 {
 	char *room = mmap(NULL, 2 * SIZE, PROT_NONE,
@@ -355,7 +354,7 @@ TEST_F(refill, private_file)
 	nothing_foreign(_metadata, &self->refill);
 }
 
-/* Without fault-around it is the fault for the page itself that has to look */
+/* Without fault-around the fault for the page itself has to check */
 TEST_F(refill, guard_private_file_alone)
 {
 	struct refill *refill = &self->refill;
@@ -367,7 +366,7 @@ TEST_F(refill, guard_private_file_alone)
 	nothing_foreign(_metadata, refill);
 }
 
-/* A page of the file that nobody has a copy of is a page of the file */
+/* A page that no process has copied is still a page of the file */
 TEST_F(refill, guard_shared_file)
 {
 	ASSERT_EQ(0, map_file(&self->refill, MAP_SHARED));
@@ -578,7 +577,7 @@ TEST_F(uffd, uffd_answer)
 	nothing_foreign(_metadata, refill);
 }
 
-/* Who waited for a page before that must not wait for ever */
+/* A task that already waits for a page must not wait forever */
 TEST_F(refill, uffd_waiter)
 {
 	struct refill *refill = &self->refill;
@@ -611,7 +610,7 @@ TEST_F(refill, uffd_waiter)
 	nothing_foreign(_metadata, refill);
 }
 
-/* A shared mapping has lost nothing, and its monitor goes on */
+/* A shared mapping has lost nothing, and its monitor continues */
 TEST_F(refill, guard_uffd_shared)
 {
 	struct refill *refill = &self->refill;

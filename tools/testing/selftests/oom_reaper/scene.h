@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What nearly every test needs: somebody who holds victims, the kernel log,
- * and a bystander whom nobody has a reason to kill.
+ * Setup that nearly every test needs: a way to block victims, the kernel log, and
+ * a bystander that the OOM killer has no reason to kill.
  */
 #ifndef OOM_REAPER_SCENE_H
 #define OOM_REAPER_SCENE_H
@@ -15,8 +15,8 @@
 #define SCENE_MB	64	/* memory of the usual victim */
 
 /*
- * The harness's time limit for one test, which ends it without mercy: generous,
- * for debug kernels. Included behind kselftest_harness.h.
+ * The time limit after which the harness kills a test: generous, for debug
+ * kernels. Include this after kselftest_harness.h.
  */
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT	180
@@ -51,14 +51,14 @@ bool scene_quiet(struct scene *scene);
 
 /*
  * Release what @victim is held by. Return: whether it went, by the SIGKILL that
- * it has been sent, nobody else did, and the kernel is quiet
+ * it has been sent, no other process did, and the kernel is quiet
  */
 bool scene_let_go(struct scene *scene, struct victim *victim);
 
 /*
  * Have it killed, which has the highest score, and wait until @mb megabytes have
  * come back. Return: whether it was reaped within a second for that, is still
- * there, and nobody else was touched
+ * there, and no other process was touched
  */
 bool scene_reap(struct scene *scene, struct victim *victim, size_t mb);
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Whom the OOM killer picks when there are victims already. When it stops waiting
- * for those: see next.c.
+ * Which process the OOM killer picks if there are victims already. For when it
+ * stops waiting for those, see next.c.
  *
- * Where the kernel can do without the reaper it is switched off, so that all
- * victims are in flight: killed, and neither gone nor reaped. Stock reaps a
- * victim after two seconds, nearly everything here is over by then.
+ * The reaper is disabled if the kernel allows it, so that all victims are in
+ * flight: killed, but neither gone nor reaped. Stock reaps a victim after two
+ * seconds; nearly all tests here are over by then.
  */
 #include <ctype.h>
 #include <dirent.h>

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What victims share with others: pages with their parents and children, files,
- * shared memory. It must stay what it was, bit for bit, and what is the victim's
- * own must be back within a second.
+ * Memory that victims share with others: pages with their parents and children,
+ * files, shared memory. It must not change by a bit, and the victim's private
+ * memory must be back within a second.
  *
  * Stock waits for two seconds before it looks at a victim, and never gets the
- * memory of one whose mmap_lock is held for write: it fails all these but the
- * guards.
+ * memory of one whose mmap_lock is held for write: it fails all these tests
+ * except the guards.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +34,7 @@
 
 #define THP		"/sys/kernel/mm/transparent_hugepage"
 
-#define OWN_MB		16	/* plain memory that each victim has besides */
+#define OWN_MB		16	/* plain memory that each victim has as well */
 #define MB		48	/* memory that is shared, or half of it */
 #define PAGE		4096UL
 
@@ -384,9 +384,8 @@ TEST_F(shared, private_file_read_later)
 }
 
 /*
- * Somebody reads from the victim all the time. What he gets is what the victim
- * has written, or an error, and once there was an error at an address there is
- * one from then on.
+ * A process reads from the victim all the time. It gets what the victim has
+ * written, or an error; after the first error at an address it always gets one.
  */
 enum { READER_STOP, READER_READS, READER_FOREIGN, READER_BACK, READER_REFUSED };
 

@@ -44,7 +44,7 @@ static void spin(struct starve_shared *shared)
 	run_on(STARVE_CPU);
 	if (sched_setscheduler(0, SCHED_FIFO, &param))
 		_exit(1);
-	/* Whatever becomes of the test: not for ever */
+	/* Not forever, whatever happens to the test */
 	alarm(probe_limit(20000) / 1000);
 	shared->ready = 1;
 	while (!shared->spin)

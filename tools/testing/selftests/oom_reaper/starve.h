@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Bringing a task to a standstill wherever it is, in the kernel too: the CPU
- * that it may run on has a SCHED_FIFO task to run that never sleeps.
+ * Stops a task wherever it is, in the kernel too: a SCHED_FIFO task that never
+ * sleeps occupies the only CPU that the task may run on.
  *
- * For less than a second: then the scheduler gives the others 50 ms. What is to
- * be seen has to be seen within STARVE_MS.
+ * This works for less than a second: then the scheduler gives other tasks 50 ms.
+ * A test must make its observations within STARVE_MS.
  */
 #ifndef OOM_REAPER_STARVE_H
 #define OOM_REAPER_STARVE_H

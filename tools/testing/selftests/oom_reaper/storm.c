@@ -73,7 +73,7 @@ struct slot {
 	bool in_cgroup;
 	bool released;
 	long long born_ns;
-	long long release_ns;	/* when killed it is let go then */
+	long long release_ns;	/* released then if it has been killed */
 };
 
 /* A kill that the log speaks of, until the victim is reaped or gone */
@@ -345,7 +345,7 @@ static void look_after(struct storm *storm, struct slot *slot)
 	bool squeezing = cgroup_squeezing(&slot->cgroup);
 
 	if (!slot->used) {
-		/* Each generation has files of its own */
+		/* Each generation has its own files */
 		if (storm->next_file < HOLD_FILES && !squeezing && !pick(4))
 			start_one(storm, slot);
 		return;
@@ -543,9 +543,8 @@ static void act(struct storm *storm)
 }
 
 /*
- * /proc/PID/stat is not to be asked: for the time of that it holds the mm, and
- * if the victim lets go of it meanwhile, the reader is the one who has to wait
- * for the victim's requests.
+ * Do not read /proc/PID/stat: reading it holds the mm, and if the victim drops the
+ * mm meanwhile, the reader has to wait for the victim's requests.
  */
 static bool is_zombie(pid_t pid)
 {

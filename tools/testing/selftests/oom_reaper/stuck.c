@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Victims that are stuck somewhere when the OOM killer kills them. Their
- * memory must be back within a second, nobody else may be killed, and once
- * they are let go they must still exit in good order.
+ * memory must be back within a second, no other process may be killed, and once
+ * they are released they must still exit properly.
  *
  * Stock waits for two seconds before it looks at a victim, and never gets the
- * memory of one whose mmap_lock is held for write: it fails all these but the
- * guards.
+ * memory of one whose mmap_lock is held for write: it fails all these tests
+ * except the guards.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -55,7 +55,7 @@ FIXTURE_TEARDOWN(stuck)
 	scene_stop(&self->scene);
 }
 
-/* Does somebody who reads the list of its mappings get on within @ms? */
+/* Can another process read the list of its mappings within @ms? */
 static bool maps_readable(pid_t victim, int ms)
 {
 	char path[32], byte;
@@ -77,7 +77,7 @@ static bool maps_readable(pid_t victim, int ms)
 	return done;
 }
 
-/* What all these tests build on: who is said to hold mmap_lock does */
+/* All these tests rely on this: the task that should hold mmap_lock does */
 TEST_F(stuck, guard_hold)
 {
 	static const struct {
@@ -176,7 +176,7 @@ TEST_F(stuck, threads_1000_mmap_lock)
 	stuck_in(_metadata, &self->scene, VICTIM_MMAP_WRITE, 999);
 }
 
-/* The OOM killer picks the parent, who waits for a child with the same mm */
+/* The OOM killer picks the parent, which waits for a child with the same mm */
 static int vfork_stuck_child(struct victim *victim)
 {
 	pid_t pid = vfork();
@@ -332,8 +332,8 @@ static long refusals_left(void)
 }
 
 /*
- * A device uses the memory of the victim, and its driver cannot let go of it at
- * once: nothing may be taken from it before it has.
+ * A device uses the memory of the victim, and its driver cannot release it at
+ * once: nothing may be reaped before the driver has released it.
  */
 TEST_F(stuck, mmu_notifier)
 {
@@ -386,8 +386,8 @@ enum { FORK_GO, FORK_DELAY_US, FORK_LIST_ABOVE, FORK_DONE };	/* flags */
 #define FORK_WORD	15
 
 /*
- * To memory that is copied later, or that has been copied by the time that
- * fork() stands still. There is one lock on it.
+ * To memory that is copied later, or that has been copied when fork() blocks.
+ * There is one lock on it.
  */
 static void move_robust_list(struct victim *victim, char *mem)
 {
@@ -649,7 +649,7 @@ TEST_F_TIMEOUT(stuck, guard_swapped_while_locked, 240)
 			cgroup_write(cgroup, "memory.reclaim", "8M");
 			_exit(0);
 		}
-		/* While it stands still; reclaim itself goes on for longer */
+		/* While it is stuck; reclaim itself takes longer */
 		left = STARVE_MS - (probe_now_ns() - began) / 1000000;
 		probe_wait(before - probe_meminfo_kb("SwapFree") >=
 			   RECLAIM_MB * 1024 / 2, left);

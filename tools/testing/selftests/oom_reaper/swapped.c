@@ -86,7 +86,7 @@ FIXTURE_SETUP(swapped)
 	stage->waits = probe_vmstat("oom_reaper_futex_waits");
 	stage->kept = probe_vmstat("oom_reaper_futex_kept");
 	stage->locks.words = NODES;
-	/* Each of them on a page of its own */
+	/* Each of them on a separate page */
 	stage->locks.stride = 4096;
 }
 
@@ -152,7 +152,7 @@ static void kill_and_let_go(struct __test_metadata *_metadata,
 	/* The waiters are asleep by then */
 	probe_sleep_ms(100);
 	EXPECT_LE(0, scene_kill(&locks->scene, locks->victim.mb, ms));
-	/* Late as it is: see what comes of the locks when it is reaped */
+	/* Late, but check what happens to the locks once it is reaped */
 	victim_memory_back(before, locks->victim.mb, 5000);
 	EXPECT_FALSE(victim_gone(&locks->victim, 0));
 	let_go(_metadata, stage);
@@ -220,7 +220,7 @@ TEST_F(swapped, process)
 	scene_print("%ld of %ld kB of swap space back",
 		    probe_meminfo_kb("SwapFree") - back_kb, swap_kb);
 	EXPECT_TRUE(back);
-	/* Late as it is: see what comes of the locks when it is reaped */
+	/* Late, but check what happens to the locks once it is reaped */
 	probe_wait(probe_meminfo_kb("SwapFree") - back_kb > swap_kb * 9 / 10,
 		   5000);
 	EXPECT_FALSE(victim_gone(&locks->victim, 0));
@@ -269,7 +269,7 @@ TEST_F(swapped, mrelease)
 	EXPECT_EQ(0, locks_lost(locks));
 }
 
-/* Nobody else can wait for a lock in memory that nobody else has */
+/* No other process can wait for a lock in private memory */
 static int hold_private_lock(struct victim *victim, bool out)
 {
 	struct locks *locks = victim->arg;
@@ -365,7 +365,7 @@ TEST_F(swapped, guard_swapoff)
 	}
 }
 
-/* What the disk does not give back nobody gets: reaped after the grace time */
+/* The disk returns nothing: reaped after the grace time */
 TEST_F(swapped, read_error)
 {
 	struct locks *locks = &self->stage.locks;

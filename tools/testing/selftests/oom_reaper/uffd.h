@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Filling a victim's memory again from another process, by userfaultfd */
+/* Refills a victim's memory from another process, through userfaultfd */
 #ifndef OOM_REAPER_UFFD_H
 #define OOM_REAPER_UFFD_H
 
@@ -14,7 +14,7 @@ bool uffd_possible(void);
  * Return: a file descriptor, for uffd_take(), or -errno
  */
 int uffd_register(char *area, size_t size);
-/* In the test: @fd of the process @pid as one of its own, or -errno */
+/* In the test: a duplicate of @fd of the process @pid, or -errno */
 int uffd_take(pid_t pid, int fd);
 /* Fill the page at @addr if it is missing. Return: 0 or -errno */
 int uffd_page(int fd, char *addr);

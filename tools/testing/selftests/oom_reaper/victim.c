@@ -35,7 +35,7 @@ char *victim_map(size_t size, bool huge)
 		return NULL;
 	if (huge)
 		mem = (char *)(((uintptr_t)mem + slack - 1) & -slack);
-	/* Fails where the kernel has no huge pages: small ones it is then */
+	/* Fails if the kernel has no huge pages: then use small ones */
 	madvise(mem, size, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	return mem;
 }
@@ -142,7 +142,7 @@ static void get_stuck(struct victim *victim)
 	case VICTIM_FREE:
 		break;
 	}
-	/* Once released nobody waits for this any more */
+	/* Once released, no task waits for this any more */
 	if (err)
 		fail(victim, err);
 }
