@@ -5,12 +5,13 @@ use exact
 # By how many per cent a figure may be above the committed one, and a path that
 # has nothing to do with an OOM above stock's.
 exact_limit=3
+exact_limit_tick=15
 exact_limit_stock=1
 
 # judge_exact DIR FILE: FILE has the committed figures; empty, if there are none for
 # these tools.
 judge_exact() {
-	awk -v limit="$exact_limit" -v limit_stock="$exact_limit_stock" -v committed_file="$2" '
+	awk -v limit="$exact_limit" -v limit_tick="$exact_limit_tick" -v limit_stock="$exact_limit_stock" -v committed_file="$2" '
 		function number(v) { return v == "never" ? 1e12 : v + 0 }
 		function above(what, ours, theirs, allowed) {
 			if (number(ours) <= number(theirs) * (1 + allowed / 100) + 1e-9)
@@ -39,7 +40,7 @@ judge_exact() {
 					above("stock", patched[key], stock[key], limit_stock)
 			}
 			if (kind != "part" && committed[key] != "" && committed[key] != "-")
-				above("committed", patched[key], committed[key], limit)
+				above("committed", patched[key], committed[key], kind == "tick" ? limit_tick : limit)
 			else if (kind != "part" && committed_file != "")
 				printf "note: %s is not committed: lab bench --exact --update\n", key
 		}
