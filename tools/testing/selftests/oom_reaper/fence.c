@@ -104,32 +104,14 @@ static unsigned int straight(unsigned int x)
 
 static void lock_and_unlock(struct locks *locks)
 {
-	struct robust_list_head *head = locks_head(locks);
-	struct robust_list *entry = locks_node(locks, 0);
-	atomic_uint *futex = locks_word(locks, 0);
-	unsigned int tid = syscall(SYS_gettid), x = tid, free;
+	unsigned int tid = syscall(SYS_gettid), x = tid;
 
 	for (;;) {
-		free = 0;
 		x = straight(x);
-		head->list_op_pending = entry;
-		atomic_signal_fence(memory_order_seq_cst);
-		if (!atomic_compare_exchange_strong(futex, &free, tid))
+		if (!locks_try_lock(locks, tid))
 			continue;
-		entry->next = &head->list;
-		atomic_signal_fence(memory_order_seq_cst);
-		head->list.next = entry;
-		atomic_signal_fence(memory_order_seq_cst);
-		head->list_op_pending = NULL;
-
 		x = straight(x);
-		head->list_op_pending = entry;
-		atomic_signal_fence(memory_order_seq_cst);
-		head->list.next = &head->list;
-		atomic_signal_fence(memory_order_seq_cst);
-		atomic_exchange(futex, 0);
-		head->list_op_pending = NULL;
-		atomic_signal_fence(memory_order_seq_cst);
+		locks_unlock(locks);
 	}
 }
 
@@ -137,14 +119,10 @@ static void *start_locking(void *arg)
 {
 	struct victim *victim = arg;
 	struct locks *locks = victim->arg;
-	int words = locks->words;
 
 	run_on(sysconf(_SC_NPROCESSORS_ONLN) - 1);
-	locks->words = 0;
-	if (locks_make_list(locks, locks_head(locks)))
+	if (locks_make_empty_list(locks))
 		_exit(1);
-	/* The offset is that of the first word, on an empty list */
-	locks->words = words;
 	victim->shared->stage = VICTIM_READY;
 	lock_and_unlock(locks);
 	return NULL;

@@ -38,47 +38,12 @@ FIXTURE_TEARDOWN(loop)
 	locks_stop(&self->locks);
 }
 
-static void lock_and_unlock(struct victim *victim)
-{
-	struct locks *locks = victim->arg;
-	struct robust_list_head *head = locks_head(locks);
-	struct robust_list *entry = locks_node(locks, 0);
-	atomic_uint *futex = locks_word(locks, 0);
-	unsigned int tid = syscall(SYS_gettid);
-
-	/* The order in which user space must do it: see robust-futexes.rst */
-	for (;;) {
-		unsigned int free = 0;
-
-		head->list_op_pending = entry;
-		atomic_signal_fence(memory_order_seq_cst);
-		if (!atomic_compare_exchange_strong(futex, &free, tid))
-			continue;
-		entry->next = &head->list;
-		atomic_signal_fence(memory_order_seq_cst);
-		head->list.next = entry;
-		atomic_signal_fence(memory_order_seq_cst);
-		head->list_op_pending = NULL;
-
-		atomic_signal_fence(memory_order_seq_cst);
-		head->list_op_pending = entry;
-		atomic_signal_fence(memory_order_seq_cst);
-		head->list.next = &head->list;
-		atomic_signal_fence(memory_order_seq_cst);
-		atomic_exchange(futex, 0);
-		head->list_op_pending = NULL;
-		atomic_signal_fence(memory_order_seq_cst);
-	}
-}
-
 static int start_locking(struct victim *victim)
 {
 	struct locks *locks = victim->arg;
-	int err, words = locks->words;
+	unsigned int tid = syscall(SYS_gettid);
+	int err = locks_make_empty_list(locks);
 
-	locks->words = 0;
-	err = locks_make_list(locks, locks_head(locks));
-	locks->words = words;
 	if (err)
 		return err;
 	if (locks->starved) {
@@ -87,7 +52,10 @@ static int start_locking(struct victim *victim)
 			return err;
 	}
 	victim->shared->stage = VICTIM_READY;
-	lock_and_unlock(victim);
+	for (;;) {
+		if (locks_try_lock(locks, tid))
+			locks_unlock(locks);
+	}
 	return -EINVAL;
 }
 

@@ -206,6 +206,49 @@ int locks_make_list(struct locks *locks, struct robust_list_head *head)
 	return locks_register(head);
 }
 
+int locks_make_empty_list(struct locks *locks)
+{
+	int err, words = locks->words;
+
+	/* The offset is that of the first word, on an empty list, too */
+	locks->words = 0;
+	err = locks_make_list(locks, locks_head(locks));
+	locks->words = words;
+	return err;
+}
+
+bool locks_try_lock(struct locks *locks, unsigned int tid)
+{
+	struct robust_list_head *head = locks_head(locks);
+	struct robust_list *entry = locks_node(locks, 0);
+	unsigned int free = 0;
+
+	head->list_op_pending = entry;
+	atomic_signal_fence(memory_order_seq_cst);
+	if (!atomic_compare_exchange_strong(locks_word(locks, 0), &free, tid))
+		return false;
+	entry->next = &head->list;
+	atomic_signal_fence(memory_order_seq_cst);
+	head->list.next = entry;
+	atomic_signal_fence(memory_order_seq_cst);
+	head->list_op_pending = NULL;
+	atomic_signal_fence(memory_order_seq_cst);
+	return true;
+}
+
+void locks_unlock(struct locks *locks)
+{
+	struct robust_list_head *head = locks_head(locks);
+
+	head->list_op_pending = locks_node(locks, 0);
+	atomic_signal_fence(memory_order_seq_cst);
+	head->list.next = &head->list;
+	atomic_signal_fence(memory_order_seq_cst);
+	atomic_exchange(locks_word(locks, 0), 0);
+	head->list_op_pending = NULL;
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
 int locks_hold_words(struct victim *victim)
 {
 	struct locks *locks = victim->arg;

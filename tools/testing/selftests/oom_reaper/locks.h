@@ -86,6 +86,14 @@ int locks_register(struct robust_list_head *head);
 int locks_register_one(struct robust_list_head *head, struct robust_list *node,
 		       atomic_uint *word);
 int locks_make_list(struct locks *locks, struct robust_list_head *head);
+/* The same with nothing on it, but for the first word. Return: 0 or -errno */
+int locks_make_empty_list(struct locks *locks);
+/*
+ * Lock and unlock the first word in the order in which user space must do it, see
+ * robust-futexes.rst. Return: false if somebody has it; the word stays pending
+ */
+bool locks_try_lock(struct locks *locks, unsigned int tid);
+void locks_unlock(struct locks *locks);
 /* The same as the body of a victim whose arg is the struct locks */
 int locks_hold_words(struct victim *victim);
 

@@ -12,19 +12,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 
 #include "../kselftest_harness.h"
 #include "cgroup.h"
 #include "scene.h"
 #include "swap.h"
-
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-#endif
-#ifndef SYS_process_madvise
-#define SYS_process_madvise	440
-#endif
 
 #define NEEDS_TIMEOUT	"no parameter \"victim_timeout_ms\""
 
@@ -37,12 +29,14 @@ struct next {
 	struct victim second;
 };
 
-static int next_start(struct next *next)
+/* Return: why there is nothing to test, or NULL; @err: 0 or -errno */
+static const char *next_start(struct next *next, int *err)
 {
-	int err = scene_start(&next->scene);
-
-	if (err)
-		return err;
+	if (cgroup_make(&next->cgroup, "+memory"))
+		return CGROUP_NO_MEMORY;
+	*err = scene_start(&next->scene);
+	if (*err)
+		return *err == -ENODEV ? "no FUSE" : NULL;
 	next->first.mb = 24;
 	next->first.hold = &next->scene.hold;
 	next->first.cgroup = next->cgroup.procs;
@@ -50,7 +44,7 @@ static int next_start(struct next *next)
 	next->second = next->first;
 	next->second.mb = 16;
 	next->second.file = 1;
-	return 0;
+	return NULL;
 }
 
 static void next_stop(struct next *next)
@@ -103,13 +97,12 @@ FIXTURE_VARIANT_ADD(next, mmap_lock)
 
 FIXTURE_SETUP(next)
 {
+	const char *lacking;
 	int err;
 
-	if (cgroup_make(&self->next.cgroup, "+memory"))
-		SKIP(return, CGROUP_NO_MEMORY);
-	err = next_start(&self->next);
-	if (err == -ENODEV)
-		SKIP(return, "no FUSE");
+	lacking = next_start(&self->next, &err);
+	if (lacking)
+		SKIP(return, "%s", lacking);
 	ASSERT_EQ(0, err);
 	self->next.first.stuck = variant->stuck;
 	self->next.second.stuck = variant->stuck;
@@ -288,15 +281,6 @@ static int map_slow(struct victim *victim)
 	return 0;
 }
 
-static void page_out(pid_t pid, char *mem, size_t size)
-{
-	struct iovec vec = { mem, size };
-	int pidfd = syscall(SYS_pidfd_open, pid, 0);
-
-	syscall(SYS_process_madvise, pidfd, &vec, 1, MADV_PAGEOUT, 0);
-	close(pidfd);
-}
-
 /*
  * The first victim has been reaped and keeps losing memory, like a victim that
  * takes long to exit: here because it is swapped out bit by bit. Until that ends
@@ -324,7 +308,7 @@ TEST_F(next, next_while_it_shrinks)
 	squeeze(_metadata, next, 4);
 	EXPECT_TRUE(victim_reaped(log, next->first.pid, 5000));
 	for (i = 0; i < SLOW_STEPS; i++) {
-		page_out(next->first.pid, *mem + i * step, step);
+		probe_madvise(next->first.pid, *mem + i * step, step, MADV_PAGEOUT);
 		probe_sleep_ms(SLOW_STEP_MS);
 	}
 	first_us = probe_log_us(probe_find(log, 0, "Killed process %d (",
@@ -447,13 +431,12 @@ FIXTURE_VARIANT_ADD(exiting, timer)
 
 FIXTURE_SETUP(exiting)
 {
+	const char *lacking;
 	int err;
 
-	if (cgroup_make(&self->next.cgroup, "+memory"))
-		SKIP(return, CGROUP_NO_MEMORY);
-	err = next_start(&self->next);
-	if (err == -ENODEV)
-		SKIP(return, "no FUSE");
+	lacking = next_start(&self->next, &err);
+	if (lacking)
+		SKIP(return, "%s", lacking);
 	ASSERT_EQ(0, err);
 	self->next.first.stuck = variant->stuck;
 	self->next.second.stuck = VICTIM_FREE;
@@ -497,15 +480,14 @@ FIXTURE(timer)
 
 FIXTURE_SETUP(timer)
 {
+	const char *lacking;
 	int err;
 
 	if (probe_param("victim_timeout_ms") < 0)
 		SKIP(return, NEEDS_TIMEOUT);
-	if (cgroup_make(&self->next.cgroup, "+memory"))
-		SKIP(return, CGROUP_NO_MEMORY);
-	err = next_start(&self->next);
-	if (err == -ENODEV)
-		SKIP(return, "no FUSE");
+	lacking = next_start(&self->next, &err);
+	if (lacking)
+		SKIP(return, "%s", lacking);
 	ASSERT_EQ(0, err);
 	ASSERT_EQ(0, setting_param("enabled", "0"));
 	ASSERT_EQ(0, setting_param("victim_timeout_ms", TIMEOUT));

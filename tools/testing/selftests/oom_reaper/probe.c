@@ -422,3 +422,13 @@ long long probe_field(const char *line, const char *key)
 	}
 	return -1;
 }
+
+long probe_madvise(pid_t pid, void *mem, size_t size, int advice)
+{
+	struct iovec range = { mem, size };
+	int pidfd = syscall(SYS_pidfd_open, pid, 0);
+	long ret = syscall(SYS_process_madvise, pidfd, &range, 1, advice, 0);
+
+	close(pidfd);
+	return ret;
+}

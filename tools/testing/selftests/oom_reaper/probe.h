@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <linux/types.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 
@@ -20,6 +21,15 @@
 #endif
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open		434
+#endif
+#ifndef SYS_process_madvise
+#define SYS_process_madvise	440
+#endif
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT		21
+#endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE		25
 #endif
 
 #define PROBE_MB	0x100000UL
@@ -76,6 +86,9 @@ int probe_byte(int pid, const void *addr);
 
 /* The figure after @name in /proc/@pid/status, -1 if there is none */
 long probe_status(int pid, const char *name);
+
+/* madvise() for another process. Return: as process_madvise(2) */
+long probe_madvise(pid_t pid, void *mem, size_t size, int advice);
 
 /*
  * The same of the process, or of any of its threads: the first one may be gone

@@ -32,13 +32,6 @@
 #include "swap.h"
 #include "uffd.h"
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE	25
-#endif
-#ifndef SYS_process_madvise
-#define SYS_process_madvise	440
-#endif
-
 #define THP		"/sys/kernel/mm/transparent_hugepage"
 #define KSM		"/sys/kernel/mm/ksm"
 #define FAULT_AROUND	"/sys/kernel/debug/fault_around_bytes"
@@ -315,13 +308,10 @@ static const char *result(long ret)
 
 static long collapse(struct refill *refill)
 {
-	struct iovec range = { refill->mem, SIZE };
-	int pidfd = syscall(SYS_pidfd_open, refill->victim.pid, 0);
-	long ret = syscall(SYS_process_madvise, pidfd, &range, 1, MADV_COLLAPSE,
-			   0);
+	long ret = probe_madvise(refill->victim.pid, refill->mem, SIZE,
+				 MADV_COLLAPSE);
 
 	scene_print("process_madvise(MADV_COLLAPSE): %s", result(ret));
-	close(pidfd);
 	return ret;
 }
 

@@ -28,10 +28,6 @@
 #include "pattern.h"
 #include "scene.h"
 
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-#endif
-
 #define THP		"/sys/kernel/mm/transparent_hugepage"
 
 #define OWN_MB		16	/* plain memory that each victim has as well */

@@ -21,14 +21,6 @@
 #define ZRAM_CONTROL	"/sys/class/zram-control"
 #define ZSWAP_ENABLED	"/sys/module/zswap/parameters/enabled"
 
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-#endif
-
-#ifndef SYS_process_madvise
-#define SYS_process_madvise	440
-#endif
-
 #define PAGEMAP_SWAPPED	62	/* bit number */
 
 /* What mkswap writes: the header of version 1 at the start of the device */
