@@ -62,7 +62,6 @@ struct vm_area_struct *oom_reap_lock_vma(struct oom_reap *reap,
 					 unsigned long addr);
 void oom_reap_unlock_vma(struct oom_reap *reap, struct vm_area_struct *vma);
 bool oom_reapable_vma(const struct vm_area_struct *vma);
-bool oom_reapable_at(struct mm_struct *mm, unsigned long addr);
 bool oom_reap_huge_page_at(struct mm_struct *mm, unsigned long addr);
 
 #endif /* __MM_OOM_ACCESS_H */

@@ -44,20 +44,21 @@
 #include "oom_reap.h"
 #include "oom_robust.h"
 
+/* How many pages to free before waking the tasks that wait for memory */
+#define PROGRESS_MIN	64UL
+#define PROGRESS_MAX	((256UL << 20) >> PAGE_SHIFT)
+
 /*
  * How many bytes of a VMA to reap before the pages are freed and other tasks
  * can run.  Start small, because the waiting task may need just one page, and
  * limit it to a few milliseconds' worth of small pages.  Empty parts cost
  * nothing, see skip_empty().
  *
- * Multiples of what a page table maps, so that no huge page is split.
+ * Powers of two: a chunk either lies within what one page table maps, or is a
+ * multiple of that.
  */
-#define REAP_CHUNK_MIN		PMD_SIZE
-#define REAP_CHUNK_MAX		max_t(unsigned long, SZ_8M, PMD_SIZE)
-
-/* How many pages to free before waking the tasks that wait for memory */
-#define PROGRESS_MIN	64UL
-#define PROGRESS_MAX	((256UL << 20) >> PAGE_SHIFT)
+#define REAP_CHUNK_MIN		min(PROGRESS_MIN << PAGE_SHIFT, PMD_SIZE)
+#define REAP_CHUNK_MAX		max_t(unsigned long, SZ_4M, PMD_SIZE)
 
 /*
  * Zapping a range that ends within a huge page would split the page.  That may
@@ -258,9 +259,12 @@ static unsigned long reap_step(struct oom_reap *reap,
 	}
 
 	start = max(start, ALIGN_DOWN(last, *chunk));
+	/* A part of a huge page would not be reaped, see reap_range() */
+	if (within_huge_page(reap->mm, start))
+		start = ALIGN_DOWN(start, PMD_SIZE);
 	if (!reap_range(reap, vma, start, last + 1))
 		reap->incomplete = true;
-	if (last + 1 - start == *chunk)
+	if (last + 1 - start >= *chunk)
 		*chunk = min(*chunk * 2, REAP_CHUNK_MAX);
 unlock:
 	oom_reap_unlock_vma(reap, vma);
@@ -269,13 +273,14 @@ unlock:
 
 /*
  * Wake the tasks that wait for memory after the first batch, and then each time
- * the total has doubled.
+ * the total has quadrupled: each time the reaper may have to sleep, to let them
+ * run.
  */
 static bool tell_progress(struct oom_reap *reap)
 {
 	unsigned long nr_new = reap->nr_pages - reap->nr_told;
 
-	if (nr_new < clamp(reap->nr_told, PROGRESS_MIN, PROGRESS_MAX))
+	if (nr_new < clamp(3 * reap->nr_told, PROGRESS_MIN, PROGRESS_MAX))
 		return false;
 	reap->nr_told = reap->nr_pages;
 	oom_gave_memory();

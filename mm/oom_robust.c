@@ -10,14 +10,16 @@
  * That matters only for a futex that another process can reach.  A victim
  * without a mapping of shared writable memory has none, whatever is on its
  * lists: futexes in private memory are used only by its own threads, and those
- * all die.  So nothing is read or kept for such a victim, and its threads skip
- * their lists and clear_child_tid when they exit: that would only cause page
- * faults on reaped memory.
+ * all die.  So nothing is read or kept for such a victim.
  *
  * For other victims the reaper walks the lists itself before it frees anything,
  * and keeps the pages that the dying thread's walk will need.  It must not
  * fault a page in, because that allocates and may block.  It looks for swapped
  * pages in the swap cache, and has them read into it if they are not there.
+ *
+ * If there is no list to walk, or all lists are empty, the threads skip them
+ * when they exit, see exit_mm_release(): the head of each list may have been
+ * reaped, and the walk would only cause a page fault.
  *
  * Everything that is read here was written by a user, perhaps a hostile one.
  * At most ROBUST_LIST_LIMIT entries of a list are followed and at most
@@ -64,6 +66,7 @@
  * @reap: the pass that it belongs to
  * @budget: how many more heads and entries may be followed
  * @batch: how many more before the RCU read-side section has to end
+ * @found: a list is not empty, or it could not be read
  * @nr_swapped: number of entries of @swapped in use
  * @swapped: swap entries of pages that must be read first
  */
@@ -71,6 +74,7 @@ struct robust_walk {
 	struct oom_reap *reap;
 	unsigned int budget;
 	int batch;
+	bool found;
 	unsigned int nr_swapped;
 	swp_entry_t swapped[MAX_FETCHES];
 };
@@ -259,6 +263,7 @@ static int keep_list(struct robust_walk *walk, unsigned long addr, bool compat)
 	if (!err && entry == addr && !head.pending)
 		return 0;
 
+	walk->found = true;
 	/* Keep a page even if it cannot be read: it may be needed */
 	full = keep_user(walk, addr, head.size);
 	if (err)
@@ -435,6 +440,7 @@ static int keep_lists(struct robust_walk *walk, bool alone)
 
 	walk->budget = LIST_BUDGET;
 	walk->batch = RCU_BATCH;
+	walk->found = false;
 	walk->nr_swapped = 0;
 	oom_keep_reset(&walk->reap->keep);
 
@@ -577,8 +583,7 @@ int oom_robust_keep(struct oom_reap *reap)
 
 	oom_keep_reset(&reap->keep);
 	if (!has_shared_memory(reap)) {
-		/* Its threads do not need their lists, see exit_mm_release() */
-		WRITE_ONCE(reap->mm->oom_private, true);
+		WRITE_ONCE(reap->mm->oom_no_locks, true);
 		return 0;
 	}
 
@@ -587,5 +592,7 @@ int oom_robust_keep(struct oom_reap *reap)
 		err = keep_lists(&walk, alone);
 	} while (err && walk.nr_swapped && fetch_swapped(&walk) &&
 		 ktime_get_ns() < until_ns);
+	if (!err && !walk.found)
+		WRITE_ONCE(reap->mm->oom_no_locks, true);
 	return err;
 }

@@ -412,24 +412,38 @@ FIXTURE_TEARDOWN(log)
  * The reaper may have been over it by then.  Its threads must not have memory
  * allocated for their robust lists and clear_child_tid, only to free it again.
  */
+static void check_exit_faults(struct __test_metadata *_metadata,
+			      struct victim *victim)
+{
+	long faults;
+
+	ASSERT_EQ(0, victim_start(victim));
+	/* It may be about to unmap what it shares with this process */
+	probe_sleep_ms(200);
+	faults = probe_vmstat("pgfault");
+	EXPECT_EQ(0, victim_sysrq());
+	EXPECT_TRUE(victim_gone(victim, 5000));
+	faults = probe_vmstat("pgfault") - faults;
+	scene_print("%ld page faults until %d threads had exited", faults,
+		    victim->threads);
+	EXPECT_GT(victim->threads / 10, faults);
+	victim_stop(victim);
+}
+
 TEST_F(log, guard_exit_faults)
 {
 	struct victim victim = {
 		.mb = SCENE_MB, .threads = 300, .alone = true,
 	};
-	long faults;
 
-	ASSERT_EQ(0, victim_start(&victim));
-	/* It is about to unmap what it shares with this process */
-	probe_sleep_ms(200);
-	faults = probe_vmstat("pgfault");
-	EXPECT_EQ(0, victim_sysrq());
-	EXPECT_TRUE(victim_gone(&victim, 5000));
-	faults = probe_vmstat("pgfault") - faults;
-	scene_print("%ld page faults until %d threads had exited", faults,
-		    victim.threads);
-	EXPECT_GT(victim.threads / 10, faults);
-	victim_stop(&victim);
+	check_exit_faults(_metadata, &victim);
+}
+
+TEST_F(log, guard_exit_faults_shared)
+{
+	struct victim victim = { .mb = SCENE_MB, .threads = 300 };
+
+	check_exit_faults(_metadata, &victim);
 }
 
 TEST_F(log, guard_reaped)

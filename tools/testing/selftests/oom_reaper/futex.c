@@ -734,6 +734,44 @@ TEST_F(futex, private_word)
 	munmap(areas, 3 * AREA_SIZE);
 }
 
+/* Stuck longer than the main thread, which has to see another user of its memory */
+static void *read_second(void *arg)
+{
+	hold_in_read(arg, 1);
+	return NULL;
+}
+
+static int share_tid(struct victim *victim)
+{
+	pthread_t thread;
+
+	victim->shared->flag[0] = syscall(SYS_gettid);
+	syscall(SYS_set_tid_address, &victim->shared->flag[0]);
+	return -pthread_create(&thread, NULL, read_second, victim->hold);
+}
+
+/*
+ * No list has an entry, so the threads may skip them when they exit. But another
+ * process can wait for clear_child_tid if that is in shared memory.
+ */
+TEST_F(futex, guard_child_tid)
+{
+	struct victim *victim = &self->locks.victim;
+	struct scene *scene = &self->locks.scene;
+
+	victim->body = share_tid;
+	ASSERT_EQ(0, victim_start(victim));
+	ASSERT_TRUE(hold_wait(&scene->hold, 1, 1, 5000));
+	EXPECT_LT(0, victim->shared->flag[0]);
+	EXPECT_EQ(0, victim_sysrq());
+	EXPECT_TRUE(victim_reaped(&scene->log, victim->pid, 5000));
+	hold_release(&scene->hold, 0);
+	EXPECT_TRUE(probe_wait(!victim->shared->flag[0], 5000));
+	EXPECT_FALSE(victim_gone(victim, 0));
+	hold_release(&scene->hold, 1);
+	EXPECT_TRUE(victim_gone(victim, 5000));
+}
+
 int main(int argc, char **argv)
 {
 	probe_disposable(&argc, argv);
