@@ -2,7 +2,7 @@
 # What the kernel's own tools say of the series: checkpatch, get_maintainer, the documentation.
 use export
 
-check series.checkpatch quick
+check series.checkpatch all
 check_series_checkpatch() {
 	local file bad=0
 

@@ -68,7 +68,7 @@ check_series_roundtrip() {
 	diff -r "$work/now" "$work/saved"
 }
 
-check series.mailable quick
+check series.mailable all
 check_series_mailable() {
 	needs_series
 	scratch
