@@ -24,7 +24,8 @@ check_series_checkpatch() {
 }
 
 # get_maintainer.pl knows whom each patch is for, and the entry of the series
-# in MAINTAINERS has all of our own files.
+# in MAINTAINERS has all of our own files. A patch for another subsystem alone,
+# such as the scheduler's, need not name linux-mm: git send-email --cc does.
 check series.maintainers all
 check_series_maintainers() {
 	local file pattern known bad=0
@@ -38,7 +39,8 @@ check_series_maintainers() {
 	for file in "$work/out"/[0-9]*.patch; do
 		[[ $file != */0000-* ]] || continue
 		(cd "$base" && perl scripts/get_maintainer.pl --no-git --no-git-fallback --mpath "$work/ours/MAINTAINERS" "$file") \
-			>"$work/said" 2>&1 && grep -qE '\((maintainer|supporter):' "$work/said" && grep -q '^linux-mm@' "$work/said" || {
+			>"$work/said" 2>&1 && grep -qE '\((maintainer|supporter):' "$work/said" &&
+			{ grep -q '^linux-mm@' "$work/said" || ! grep -qE '^diff --git a/(mm|lib|tools)/' "$file"; } || {
 			echo "get_maintainer.pl on ${file##*/}:"
 			cat "$work/said"
 			bad=1

@@ -47,7 +47,7 @@ build_step() {
 
 # Steps that bring something of their own are booted, and that is tried: words of
 # the patch's name, and a suite.
-step_samples='reap-under-the-locks:mrelease hand-victims-over:burst sleep-until-victims-make-progress:memcg low-orders-fail:alloc'
+step_samples='process_mrelease-go-on:mrelease hand-victims-over:burst mm-memcg-wait-for-OOM-victims:memcg low-orders-fail:alloc'
 
 check series.boots named
 check_series_boots() {
