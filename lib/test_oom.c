@@ -23,7 +23,8 @@
  *
  * A second file, "map", can be mapped.  Its fault handler inserts the entries
  * itself, like that of DAX: a PFN for even pages, a page for odd ones.  All of
- * them read as the letter D.
+ * them read as the letter D.  Unmapping it takes as many milliseconds as the file
+ * "close_ms" says: exit_mmap() holds mmap_lock for write for as long.
  *
  * As long as a third file, "notifier", is open, the address space of the task
  * that opened it has an mmu notifier.  It refuses callers that must not sleep, as
@@ -58,6 +59,9 @@
 
 /* Longest sleep at each priority of reclaim */
 #define MAX_SLOW_MS	1000
+
+/* Longest time that it takes to unmap "map" */
+#define MAX_CLOSE_MS	10000
 
 /* Longest request */
 #define MAX_TEXT	128
@@ -464,6 +468,7 @@ static const struct file_operations test_oom_fops = {
 };
 
 static struct page *map_page;
+static u32 close_ms;
 
 static vm_fault_t test_map_fault(struct vm_fault *vmf)
 {
@@ -473,8 +478,17 @@ static vm_fault_t test_map_fault(struct vm_fault *vmf)
 				pfn_to_pfn_t(page_to_pfn(map_page)));
 }
 
+static void test_map_close(struct vm_area_struct *vma)
+{
+	u32 ms = READ_ONCE(close_ms);
+
+	if (ms)
+		msleep(min_t(u32, ms, MAX_CLOSE_MS));
+}
+
 static const struct vm_operations_struct test_map_vm_ops = {
 	.fault = test_map_fault,
+	.close = test_map_close,
 };
 
 static int test_map_mmap(struct file *file, struct vm_area_struct *vma)
@@ -569,6 +583,7 @@ static int __init test_oom_init(void)
 	/* The file operations of debugfs's proxy files have no mmap() */
 	debugfs_create_file_unsafe("map", 0600, test_oom_dir, NULL,
 				   &test_map_fops);
+	debugfs_create_u32("close_ms", 0600, test_oom_dir, &close_ms);
 	create_notifier(test_oom_dir);
 	return 0;
 }

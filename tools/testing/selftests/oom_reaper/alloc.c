@@ -26,7 +26,7 @@
 #include "glutton.h"
 #include "scene.h"
 
-#define TEST_OOM	"/sys/kernel/debug/test_oom/alloc"
+#define TEST_OOM	PROBE_TEST_OOM "alloc"
 #define SYSCTL		"/proc/sys/vm/"
 #define NEEDS_MODULE	"no module test_oom"
 #define NEEDS_LITTLE	"too much memory to use it up"
@@ -217,8 +217,7 @@ FIXTURE_SETUP(alloc)
 	struct alloc *alloc = &self->alloc;
 	int i, err;
 
-	if (access(TEST_OOM, F_OK) && (system("modprobe -q test_oom") ||
-				       access(TEST_OOM, F_OK)))
+	if (!probe_test_oom(TEST_OOM))
 		SKIP(return, NEEDS_MODULE);
 	if (!glutton_possible())
 		SKIP(return, NEEDS_LITTLE);
