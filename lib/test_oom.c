@@ -11,6 +11,8 @@
  *   echo slow 20 >&3			# slow down reclaim from now on
  *   echo "loop kernel 0 1000" >&3	# allocate and free, 1000 times
  *   echo borrow >&3			# until "free" or the file is closed
+ *   echo deaf 300 >&3			# no interrupt for 300 ms, then sleep 300 ms
+ *   echo "dying kernel 0 1000" >&3	# wait for SIGKILL, then allocate
  *
  * The output is a line of totals, and then a line for each allocation: the time
  * in nanoseconds, and "ok" or "failed".
@@ -60,7 +62,8 @@
 /* Longest sleep at each priority of reclaim */
 #define MAX_SLOW_MS	1000
 
-/* Longest time that it takes to unmap "map" */
+/* Longest time without interrupts, and longest time to unmap "map" */
+#define MAX_DEAF_MS	1000
 #define MAX_CLOSE_MS	10000
 
 /* Longest request */
@@ -230,19 +233,28 @@ static int make_slow(struct test_oom *test, const char *ms)
 	return 0;
 }
 
-/* Stop if the caller has been killed, so that it frees what it has */
-static int alloc_all(struct test_oom *test, gfp_t gfp, unsigned int count)
+/*
+ * Stop if the caller has been killed, so that it frees what it has.  If it is
+ * @dying, which is what it waits for first, stop when an allocation fails.
+ */
+static int alloc_all(struct test_oom *test, gfp_t gfp, unsigned int count,
+		     bool dying)
 {
+	while (dying && !fatal_signal_pending(current))
+		schedule_timeout_killable(MAX_SCHEDULE_TIMEOUT);
+
 	while (test->count < count) {
 		struct test_alloc *alloc = &test->allocs[test->count];
 		u64 start_ns = ktime_get_ns();
 
-		if (fatal_signal_pending(current))
+		if (!dying && fatal_signal_pending(current))
 			return -EINTR;
 		alloc->page = alloc_pages(gfp, test->order);
 		alloc->ns = ktime_get_ns() - start_ns;
 		alloc->failed = !alloc->page;
 		test->count++;
+		if (dying && alloc->failed)
+			return -EINTR;
 		cond_resched();
 	}
 	return 0;
@@ -313,9 +325,27 @@ static int loop(char *text)
 	return 0;
 }
 
+/*
+ * Like a CPU that the host of a virtual machine has stopped.  A task that waited
+ * for it then has some time before the caller notices a signal.
+ */
+static int be_deaf(const char *text)
+{
+	unsigned int ms;
+
+	if (kstrtouint(text, 10, &ms) || !ms || ms > MAX_DEAF_MS)
+		return -EINVAL;
+	local_irq_disable();
+	mdelay(ms);
+	local_irq_enable();
+	msleep(ms);
+	return 0;
+}
+
 static int do_request(struct test_oom *test, char *text)
 {
 	unsigned int count;
+	bool dying;
 	gfp_t gfp;
 	int err;
 
@@ -330,10 +360,15 @@ static int do_request(struct test_oom *test, char *text)
 		return make_slow(test, text + 5);
 	if (str_has_prefix(text, "loop "))
 		return loop(text + strlen("loop "));
+	if (str_has_prefix(text, "deaf "))
+		return be_deaf(text + strlen("deaf "));
 
 	/* There is only one list of results: the caller must free it first */
 	if (test->allocs)
 		return -EBUSY;
+	dying = str_has_prefix(text, "dying ");
+	if (dying)
+		text += strlen("dying ");
 	err = parse(text, &gfp, &test->order, &count);
 	if (err)
 		return err;
@@ -345,7 +380,7 @@ static int do_request(struct test_oom *test, char *text)
 	if (!test->allocs)
 		return -ENOMEM;
 	WRITE_ONCE(test->task, current);
-	err = alloc_all(test, gfp, count);
+	err = alloc_all(test, gfp, count, dying);
 	WRITE_ONCE(test->task, NULL);
 	return err;
 }

@@ -314,7 +314,8 @@ TEST_F(alloc, guard_requests)
 		"kernel 0 x", "kernel 0 1 1", "kernel+ 0 1", "+kernel 0 1",
 		"dma 0 1", "0xcc0 0 1", "kernel+nofail 2 1", "nowait+nofail 0 1",
 		"kernel+nofail+noretry 0 1", "nofail 0 1", "slow", "slow x",
-		"slow 0", "slow 1001",
+		"slow 0", "slow 1001", "deaf", "deaf 0", "deaf 1001",
+		"dying", "dying kernel",
 	};
 	char line[256] = "", big[200];
 	int fd = open_test();
