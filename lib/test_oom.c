@@ -11,6 +11,8 @@
  *   echo slow 20 >&3			# slow down reclaim from now on
  *   echo "loop kernel 0 1000" >&3	# allocate and free, 1000 times
  *   echo borrow >&3			# until "free" or the file is closed
+ *   echo deaf 300 >&3			# no interrupt for 300 ms, then sleep 300 ms
+ *   echo "dying kernel 0 1000" >&3	# wait for SIGKILL, then allocate
  *
  * The output is a line of totals, and then a line for each allocation: the time
  * in nanoseconds, and "ok" or "failed".
@@ -23,7 +25,8 @@
  *
  * A second file, "map", can be mapped.  Its fault handler inserts the entries
  * itself, like that of DAX: a PFN for even pages, a page for odd ones.  All of
- * them read as the letter D.
+ * them read as the letter D.  Unmapping it takes as many milliseconds as the file
+ * "close_ms" says: exit_mmap() holds mmap_lock for write for as long.
  *
  * As long as a third file, "notifier", is open, the address space of the task
  * that opened it has an mmu notifier.  It refuses callers that must not sleep, as
@@ -58,6 +61,10 @@
 
 /* Longest sleep at each priority of reclaim */
 #define MAX_SLOW_MS	1000
+
+/* Longest time without interrupts, and longest time to unmap "map" */
+#define MAX_DEAF_MS	1000
+#define MAX_CLOSE_MS	10000
 
 /* Longest request */
 #define MAX_TEXT	128
@@ -226,19 +233,28 @@ static int make_slow(struct test_oom *test, const char *ms)
 	return 0;
 }
 
-/* Stop if the caller has been killed, so that it frees what it has */
-static int alloc_all(struct test_oom *test, gfp_t gfp, unsigned int count)
+/*
+ * Stop if the caller has been killed, so that it frees what it has.  If it is
+ * @dying, which is what it waits for first, stop when an allocation fails.
+ */
+static int alloc_all(struct test_oom *test, gfp_t gfp, unsigned int count,
+		     bool dying)
 {
+	while (dying && !fatal_signal_pending(current))
+		schedule_timeout_killable(MAX_SCHEDULE_TIMEOUT);
+
 	while (test->count < count) {
 		struct test_alloc *alloc = &test->allocs[test->count];
 		u64 start_ns = ktime_get_ns();
 
-		if (fatal_signal_pending(current))
+		if (!dying && fatal_signal_pending(current))
 			return -EINTR;
 		alloc->page = alloc_pages(gfp, test->order);
 		alloc->ns = ktime_get_ns() - start_ns;
 		alloc->failed = !alloc->page;
 		test->count++;
+		if (dying && alloc->failed)
+			return -EINTR;
 		cond_resched();
 	}
 	return 0;
@@ -309,9 +325,27 @@ static int loop(char *text)
 	return 0;
 }
 
+/*
+ * Like a CPU that the host of a virtual machine has stopped.  A task that waited
+ * for it then has some time before the caller notices a signal.
+ */
+static int be_deaf(const char *text)
+{
+	unsigned int ms;
+
+	if (kstrtouint(text, 10, &ms) || !ms || ms > MAX_DEAF_MS)
+		return -EINVAL;
+	local_irq_disable();
+	mdelay(ms);
+	local_irq_enable();
+	msleep(ms);
+	return 0;
+}
+
 static int do_request(struct test_oom *test, char *text)
 {
 	unsigned int count;
+	bool dying;
 	gfp_t gfp;
 	int err;
 
@@ -326,10 +360,15 @@ static int do_request(struct test_oom *test, char *text)
 		return make_slow(test, text + 5);
 	if (str_has_prefix(text, "loop "))
 		return loop(text + strlen("loop "));
+	if (str_has_prefix(text, "deaf "))
+		return be_deaf(text + strlen("deaf "));
 
 	/* There is only one list of results: the caller must free it first */
 	if (test->allocs)
 		return -EBUSY;
+	dying = str_has_prefix(text, "dying ");
+	if (dying)
+		text += strlen("dying ");
 	err = parse(text, &gfp, &test->order, &count);
 	if (err)
 		return err;
@@ -341,7 +380,7 @@ static int do_request(struct test_oom *test, char *text)
 	if (!test->allocs)
 		return -ENOMEM;
 	WRITE_ONCE(test->task, current);
-	err = alloc_all(test, gfp, count);
+	err = alloc_all(test, gfp, count, dying);
 	WRITE_ONCE(test->task, NULL);
 	return err;
 }
@@ -464,6 +503,7 @@ static const struct file_operations test_oom_fops = {
 };
 
 static struct page *map_page;
+static u32 close_ms;
 
 static vm_fault_t test_map_fault(struct vm_fault *vmf)
 {
@@ -473,8 +513,17 @@ static vm_fault_t test_map_fault(struct vm_fault *vmf)
 				pfn_to_pfn_t(page_to_pfn(map_page)));
 }
 
+static void test_map_close(struct vm_area_struct *vma)
+{
+	u32 ms = READ_ONCE(close_ms);
+
+	if (ms)
+		msleep(min_t(u32, ms, MAX_CLOSE_MS));
+}
+
 static const struct vm_operations_struct test_map_vm_ops = {
 	.fault = test_map_fault,
+	.close = test_map_close,
 };
 
 static int test_map_mmap(struct file *file, struct vm_area_struct *vma)
@@ -569,6 +618,7 @@ static int __init test_oom_init(void)
 	/* The file operations of debugfs's proxy files have no mmap() */
 	debugfs_create_file_unsafe("map", 0600, test_oom_dir, NULL,
 				   &test_map_fops);
+	debugfs_create_u32("close_ms", 0600, test_oom_dir, &close_ms);
 	create_notifier(test_oom_dir);
 	return 0;
 }

@@ -29,6 +29,8 @@
  * exit_mmap() unmaps from the lowest address up, and a pass goes from the
  * highest down, so they meet only once.
  */
+#include <kunit/visibility.h>
+
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
@@ -276,7 +278,7 @@ unlock:
  * the total has quadrupled: each time the reaper may have to sleep, to let them
  * run.
  */
-static bool tell_progress(struct oom_reap *reap)
+VISIBLE_IF_KUNIT bool oom_reap_tell_progress(struct oom_reap *reap)
 {
 	unsigned long nr_new = reap->nr_pages - reap->nr_told;
 
@@ -299,7 +301,7 @@ static void reap_vmas(struct oom_reap *reap)
 		if (!vma)
 			break;
 		limit = reap_step(reap, vma, start, last, &chunk);
-		if (!reap_relax(reap, tell_progress(reap))) {
+		if (!reap_relax(reap, oom_reap_tell_progress(reap))) {
 			reap->incomplete = true;
 			return;
 		}

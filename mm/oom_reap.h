@@ -24,4 +24,8 @@ enum oom_reap_result {
 
 enum oom_reap_result oom_reap_mm(struct oom_reap *reap);
 
+#if IS_ENABLED(CONFIG_KUNIT)
+bool oom_reap_tell_progress(struct oom_reap *reap);
+#endif
+
 #endif /* __MM_OOM_REAP_H */

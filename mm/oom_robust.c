@@ -30,6 +30,8 @@
  * dying thread only gets a fault there.  A list that was in use does not lead
  * there.
  */
+#include <kunit/visibility.h>
+
 #include <linux/compat.h>
 #include <linux/futex.h>
 #include <linux/ktime.h>
@@ -98,7 +100,7 @@ static int is_running(struct task_struct *t, void *unused)
  * there before it runs: task_call_func() looks under the lock of its runqueue,
  * so that a thread that is scheduled in later sees TIF_SIGPENDING.
  */
-static void fence_thread(struct task_struct *t)
+VISIBLE_IF_KUNIT void oom_robust_fence(struct task_struct *t)
 {
 	if (task_call_func(t, is_running, NULL))
 		smp_call_function_single(task_cpu(t), do_nothing, NULL, 1);
@@ -421,7 +423,7 @@ static int keep_process(struct robust_walk *walk, struct task_struct *p)
 			return -E2BIG;
 		walk->budget--;
 
-		fence_thread(t);
+		oom_robust_fence(t);
 		/* See everything that it wrote before the interrupt */
 		smp_mb();
 		err = keep_thread(walk, t);

@@ -14,6 +14,10 @@ int oom_peek(struct oom_reap *reap, unsigned long addr, void *buf, size_t len,
 
 #ifdef CONFIG_FUTEX
 int oom_robust_keep(struct oom_reap *reap);
+
+#if IS_ENABLED(CONFIG_KUNIT)
+void oom_robust_fence(struct task_struct *t);
+#endif
 #else
 static inline int oom_robust_keep(struct oom_reap *reap)
 {

@@ -15,7 +15,7 @@ mutants_help() {
 		in the kernel's log. First the same tests run with no mutant on, and must pass.
 
 		--all            those that need the debug kernel, too
-		--sample K       K of them, chosen by the commit
+		--sample K       K of those that are killed quickly, chosen by the commit
 		--seed S         with --sample: chosen by S
 		--list           what is broken, and which tests must notice
 		--tree           write the mutated files to build/mutant-files, to work on them

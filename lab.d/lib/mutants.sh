@@ -20,7 +20,7 @@ read_mutant() {
 	row=$(mutant_rows "$1")
 	[ -n "$row" ] || refuse "no mutant $1: lab mutants --list shows them"
 	read -r number tests what <<<"$row"
-	mutant=([number]=$number [tests]=${tests#debug:} [kernel]=mutants [what]=$what)
+	mutant=([number]=$number [tests]=${tests#*:} [kernel]=mutants [what]=$what)
 	[[ $tests != debug:* ]] || mutant[kernel]=mutants_debug
 }
 
@@ -35,7 +35,7 @@ check_mutant_table() {
 		[[ $number =~ ^[1-9][0-9]*$ ]] || die "lab.d/mutants/table: \"$number\" is no number"
 		[ "$tests" != equivalent ] || continue
 		for test in ${tests//,/ }; do
-			test=${test#debug:}
+			test=${test#*:}
 			name=${test%%.*}
 			suite_names | grep -xF "$name" >/dev/null || die "lab.d/mutants/table: mutant $number names $test, and there is no suite $name"
 			[ "$test" != "$name" ] || continue
@@ -143,11 +143,11 @@ list_mutants() {
 	done < <(mutant_rows)
 }
 
-# mutant_sample K SEED: of those that the plain kernel can show.
+# mutant_sample K SEED: of those that are killed within seconds, and always.
 mutant_sample() {
 	local n
 
-	for n in $(mutant_rows | awk '$2 != "equivalent" && $2 !~ /^debug:/ { print $1 }'); do
+	for n in $(mutant_rows | awk '$2 ~ /^quick:/ { print $1 }'); do
 		printf '%s %d\n' "$(printf '%s %d' "$2" "$n" | sha256sum | cut -c1-16)" "$n"
 	done | sort | head -n "$1" | cut -d' ' -f2 | sort -n
 }

@@ -5,15 +5,23 @@
 #include <kunit/test.h>
 
 #include <linux/bitmap.h>
+#include <linux/completion.h>
+#include <linux/cpumask.h>
+#include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/mm_types.h>
 #include <linux/moduleparam.h>
+#include <linux/oom.h>
 #include <linux/prandom.h>
+#include <linux/preempt.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "../oom_handover.h"
 #include "../oom_keep.h"
 #include "../oom_params.h"
+#include "../oom_reap.h"
+#include "../oom_robust.h"
 
 /* Page number to address */
 #define P(n)		((unsigned long)(n) << PAGE_SHIFT)
@@ -206,6 +214,75 @@ static void pause_schedule(struct kunit *test)
 				oom_reaper_pause_ms(i + 1, 10000));
 }
 
+/* A waiting task may need a single page, so it learns of a small first batch */
+static void progress_is_told_early(struct kunit *test)
+{
+	struct oom_reap reap = { .nr_pages = 63 };
+
+	KUNIT_EXPECT_FALSE(test, oom_reap_tell_progress(&reap));
+	reap.nr_pages = 64;
+	KUNIT_EXPECT_TRUE(test, oom_reap_tell_progress(&reap));
+	KUNIT_EXPECT_FALSE(test, oom_reap_tell_progress(&reap));
+	reap.nr_pages = 127;
+	KUNIT_EXPECT_FALSE(test, oom_reap_tell_progress(&reap));
+	reap.nr_pages = 128;
+	KUNIT_EXPECT_TRUE(test, oom_reap_tell_progress(&reap));
+	/* From then on for each 256 MB of a large victim */
+	reap.nr_told = SZ_1G >> PAGE_SHIFT;
+	reap.nr_pages = ((SZ_1G + SZ_256M) >> PAGE_SHIFT) - 1;
+	KUNIT_EXPECT_FALSE(test, oom_reap_tell_progress(&reap));
+	reap.nr_pages++;
+	KUNIT_EXPECT_TRUE(test, oom_reap_tell_progress(&reap));
+}
+
+/* Telling about progress is what oom_wait_progress() waits for */
+static void progress_is_told_to_waiters(struct kunit *test)
+{
+	struct oom_reap reap = { .nr_pages = SZ_1M >> PAGE_SHIFT };
+	struct oom_progress progress;
+	unsigned long from;
+
+	oom_progress_now(&progress);
+	KUNIT_EXPECT_TRUE(test, oom_reap_tell_progress(&reap));
+	from = jiffies;
+	KUNIT_EXPECT_FALSE(test, oom_wait_progress(&progress, 10 * HZ));
+	KUNIT_EXPECT_LT(test, jiffies - from, 5UL * HZ);
+}
+
+static int give_memory(void *data)
+{
+	msleep(50);
+	oom_gave_memory();
+	return 0;
+}
+
+/* A batch of memory wakes tasks that wait, but is no reason to try again */
+static void batch_wakes(struct kunit *test)
+{
+	struct oom_progress progress;
+	struct task_struct *task;
+	unsigned long from;
+
+	oom_progress_now(&progress);
+	oom_gave_memory();
+	from = jiffies;
+	/* It came before the wait */
+	KUNIT_EXPECT_FALSE(test, oom_wait_progress(&progress, 10 * HZ));
+	KUNIT_EXPECT_LT(test, jiffies - from, 5UL * HZ);
+
+	/* A task that is not woken finds the batch after ten seconds only */
+	task = kthread_run(give_memory, NULL, "oom_giver");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	from = jiffies;
+	KUNIT_EXPECT_FALSE(test, oom_wait_progress(&progress, 10 * HZ));
+	KUNIT_EXPECT_LT(test, jiffies - from, 5UL * HZ);
+
+	/* This one is a reason to try again */
+	oom_progress_now(&progress);
+	oom_wake_waiters();
+	KUNIT_EXPECT_TRUE(test, oom_wait_progress(&progress, 10 * HZ));
+}
+
 static int nr_applied;
 
 static void count_apply(unsigned int value)
@@ -238,6 +315,20 @@ static void param_limits(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, oom_reaper_param_set("9\n", &kp), 0);
 	KUNIT_EXPECT_EQ(test, param.value, 9U);
 	KUNIT_EXPECT_EQ(test, nr_applied, 2);
+}
+
+/* Stay on this CPU, until migrate_enable(), and find another one */
+static unsigned int find_other_cpu(struct kunit *test)
+{
+	unsigned int cpu;
+
+	migrate_disable();
+	cpu = cpumask_any_but(cpu_online_mask, raw_smp_processor_id());
+	if (cpu >= nr_cpu_ids) {
+		migrate_enable();
+		kunit_skip(test, "needs two CPUs");
+	}
+	return cpu;
 }
 
 #define NR_PRODUCERS		4
@@ -333,6 +424,60 @@ static void handover_loses_nothing(struct kunit *test)
 	}
 }
 
+struct taker {
+	struct oom_handover *handover;
+	struct completion taken;
+	struct mm_struct *mm;
+	bool started;
+};
+
+static int take_one(void *data)
+{
+	struct taker *taker = data;
+
+	WRITE_ONCE(taker->started, true);
+	WRITE_ONCE(taker->mm, oom_handover_take(taker->handover));
+	complete(&taker->taken);
+	return 0;
+}
+
+/* Two threads must not take from the backlog at the same time */
+static void handover_locks_the_backlog(struct kunit *test)
+{
+	struct oom_handover handover = { };
+	struct mm_struct *mm[2], *early = NULL;
+	struct taker taker = { .handover = &handover };
+	struct task_struct *task;
+	unsigned int cpu, i;
+
+	spin_lock_init(&handover.lock);
+	init_completion(&taker.taken);
+	for (i = 0; i < ARRAY_SIZE(mm); i++) {
+		mm[i] = kunit_kzalloc(test, sizeof(*mm[i]), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, mm[i]);
+		oom_handover_give(&handover, mm[i]);
+	}
+	/* The slot needs no lock */
+	KUNIT_EXPECT_PTR_EQ(test, oom_handover_take(&handover), mm[0]);
+
+	cpu = find_other_cpu(test);
+	task = kthread_create_on_cpu(take_one, &taker, cpu, "oom_taker/%u");
+	if (!IS_ERR(task)) {
+		spin_lock(&handover.lock);
+		wake_up_process(task);
+		while (!READ_ONCE(taker.started))
+			cpu_relax();
+		mdelay(100);
+		early = READ_ONCE(taker.mm);
+		spin_unlock(&handover.lock);
+		wait_for_completion(&taker.taken);
+	}
+	migrate_enable();
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	KUNIT_EXPECT_NULL(test, early);
+	KUNIT_EXPECT_PTR_EQ(test, taker.mm, mm[1]);
+}
+
 static void handover_keeps_the_order(struct kunit *test)
 {
 	struct oom_handover handover = { };
@@ -346,9 +491,11 @@ static void handover_keeps_the_order(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, oom_handover_give(&handover, mm[i]), i > 0);
 	}
 
-	KUNIT_EXPECT_TRUE(test, oom_handover_waiting(&handover));
-	for (i = 0; i < ARRAY_SIZE(mm); i++)
+	/* Not only the slot counts as waiting, but also the backlog */
+	for (i = 0; i < ARRAY_SIZE(mm); i++) {
+		KUNIT_EXPECT_TRUE(test, oom_handover_waiting(&handover));
 		KUNIT_EXPECT_PTR_EQ(test, oom_handover_take(&handover), mm[i]);
+	}
 	KUNIT_EXPECT_NULL(test, oom_handover_take(&handover));
 	KUNIT_EXPECT_FALSE(test, oom_handover_waiting(&handover));
 
@@ -357,6 +504,50 @@ static void handover_keeps_the_order(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, oom_handover_waiting(&handover));
 	KUNIT_EXPECT_PTR_EQ(test, oom_handover_take(&handover), mm[1]);
 }
+
+#ifdef CONFIG_FUTEX
+enum { STARTED = 1, NOTICED };
+
+struct deaf {
+	int stage;
+};
+
+/* Like a CPU that executes user mode and has not noticed SIGKILL yet */
+static int ignore_interrupts(void *data)
+{
+	struct deaf *deaf = data;
+
+	local_irq_disable();
+	WRITE_ONCE(deaf->stage, STARTED);
+	mdelay(100);
+	WRITE_ONCE(deaf->stage, NOTICED);
+	local_irq_enable();
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(1);
+	return 0;
+}
+
+/* When oom_robust_fence() returns, the thread has taken an interrupt */
+static void fence_waits_for_interrupts(struct kunit *test)
+{
+	unsigned int cpu = find_other_cpu(test);
+	struct deaf deaf = { };
+	struct task_struct *task;
+
+	task = kthread_run_on_cpu(ignore_interrupts, &deaf, cpu, "oom_deaf/%u");
+	if (!IS_ERR(task)) {
+		while (!READ_ONCE(deaf.stage))
+			cpu_relax();
+		oom_robust_fence(task);
+	}
+	migrate_enable();
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	KUNIT_EXPECT_EQ(test, READ_ONCE(deaf.stage), NOTICED);
+	/* There is nothing to wait for if the thread does not run */
+	oom_robust_fence(task);
+	kthread_stop(task);
+}
+#endif
 
 static struct kunit_case oom_reaper_cases[] = {
 	KUNIT_CASE(keep_whole_pages),
@@ -367,9 +558,16 @@ static struct kunit_case oom_reaper_cases[] = {
 	KUNIT_CASE(keep_has_room_for_so_many_pages),
 	KUNIT_CASE(keep_at_random),
 	KUNIT_CASE(pause_schedule),
+	KUNIT_CASE(progress_is_told_early),
+	KUNIT_CASE(progress_is_told_to_waiters),
+	KUNIT_CASE(batch_wakes),
 	KUNIT_CASE(param_limits),
 	KUNIT_CASE(handover_loses_nothing),
+	KUNIT_CASE(handover_locks_the_backlog),
 	KUNIT_CASE(handover_keeps_the_order),
+#ifdef CONFIG_FUTEX
+	KUNIT_CASE(fence_waits_for_interrupts),
+#endif
 	{}
 };
 

@@ -253,6 +253,78 @@ TEST_F(account, gave_up)
 	EXPECT_FALSE(victim_reaped(&account->scene.log, pid, 0));
 }
 
+#define LATE_MS		"3000"		/* the victim has exited by then */
+
+/* The reaper comes when the victim has exited: nothing was reaped */
+TEST_F(account, exited)
+{
+	struct account *account = &self->account;
+	struct victim *victim = &account->victim;
+
+	ASSERT_EQ(0, setting_param("delay_ms", LATE_MS));
+	victim->stuck = VICTIM_FREE;
+	ASSERT_EQ(0, victim_start(victim));
+	count_from_here(account);
+	EXPECT_EQ(0, victim_sysrq());
+	EXPECT_TRUE(victim_gone(victim, 2500));
+	EXPECT_NE(NULL, probe_find(&account->trace, 10000,
+				   "start_task_reaping: pid=%d", victim->pid));
+	probe_sleep_ms(100);
+	count_until_here(account);
+	EXPECT_EQ(0, account->change[REAPED]);
+	EXPECT_EQ(0, account->change[PAGES]);
+	EXPECT_EQ(0, account->change[GAVE_UP]);
+	EXPECT_FALSE(victim_reaped(&account->scene.log, victim->pid, 0));
+}
+
+#define MAP		PROBE_TEST_OOM "map"
+#define CLOSE_MS	PROBE_TEST_OOM "close_ms"
+#define CLOSING_MB	16
+
+/* Shared memory, for which the OOM killer waits, and what is slow to unmap */
+static int map_slow_to_close(struct victim *victim)
+{
+	int fd = open(MAP, O_RDWR | O_CLOEXEC);
+	char *mem = mmap(NULL, CLOSING_MB * PROBE_MB, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (fd < 0 || mem == MAP_FAILED)
+		return -errno;
+	memset(mem, 1, CLOSING_MB * PROBE_MB);
+	mem = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+	return mem == MAP_FAILED ? -errno : 0;
+}
+
+/*
+ * exit_mmap() holds mmap_lock for write when the reaper comes. That is no reason
+ * to give up: the victim is not stuck, it exits.
+ */
+TEST_F(account, exit_mmap_at_work)
+{
+	struct account *account = &self->account;
+	struct victim *victim = &account->victim;
+
+	if (!probe_test_oom(CLOSE_MS))
+		SKIP(return, "no module test_oom with a file that is slow to unmap");
+	ASSERT_EQ(0, setting_param("attempts", "1"));
+	ASSERT_EQ(0, setting_param("delay_ms", "1000"));
+	ASSERT_EQ(0, setting_change(CLOSE_MS, "2500"));
+	victim->mb = CLOSING_MB;
+	victim->stuck = VICTIM_FREE;
+	victim->body = map_slow_to_close;
+	ASSERT_EQ(0, victim_start(victim));
+	count_from_here(account);
+	EXPECT_EQ(0, victim_sysrq());
+	EXPECT_NE(NULL, probe_find(&account->trace, 10000,
+				   "skip_task_reaping: pid=%d", victim->pid));
+	EXPECT_FALSE(victim_gone(victim, 200));
+	EXPECT_TRUE(victim_gone(victim, 10000));
+	count_until_here(account);
+	EXPECT_EQ(0, account->change[REAPED]);
+	EXPECT_EQ(0, account->change[GAVE_UP]);
+	EXPECT_FALSE(victim_given_up(&account->scene.log, victim->pid));
+}
+
 #define LOCKED_MB	4
 #define REFILLED_MB	1
 

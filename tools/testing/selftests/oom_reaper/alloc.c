@@ -26,7 +26,7 @@
 #include "glutton.h"
 #include "scene.h"
 
-#define TEST_OOM	"/sys/kernel/debug/test_oom/alloc"
+#define TEST_OOM	PROBE_TEST_OOM "alloc"
 #define SYSCTL		"/proc/sys/vm/"
 #define NEEDS_MODULE	"no module test_oom"
 #define NEEDS_LITTLE	"too much memory to use it up"
@@ -217,8 +217,7 @@ FIXTURE_SETUP(alloc)
 	struct alloc *alloc = &self->alloc;
 	int i, err;
 
-	if (access(TEST_OOM, F_OK) && (system("modprobe -q test_oom") ||
-				       access(TEST_OOM, F_OK)))
+	if (!probe_test_oom(TEST_OOM))
 		SKIP(return, NEEDS_MODULE);
 	if (!glutton_possible())
 		SKIP(return, NEEDS_LITTLE);
@@ -315,7 +314,8 @@ TEST_F(alloc, guard_requests)
 		"kernel 0 x", "kernel 0 1 1", "kernel+ 0 1", "+kernel 0 1",
 		"dma 0 1", "0xcc0 0 1", "kernel+nofail 2 1", "nowait+nofail 0 1",
 		"kernel+nofail+noretry 0 1", "nofail 0 1", "slow", "slow x",
-		"slow 0", "slow 1001",
+		"slow 0", "slow 1001", "deaf", "deaf 0", "deaf 1001",
+		"dying", "dying kernel",
 	};
 	char line[256] = "", big[200];
 	int fd = open_test();

@@ -8,9 +8,13 @@
  * anything else happens. So this needs a virtual machine with more busy CPUs than
  * the host has: then the host sometimes stops the CPU of the thread.
  *
+ * Where the module test_oom is there, a thread whose CPU takes no interrupt takes
+ * the place of that.
+ *
  * Stock reaps the list without reading it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -28,6 +32,8 @@
 #define MAX_SPINNERS	16
 #define VICTIM_MB	2
 #define MANY		300	/* threads */
+
+enum { GO, IS_DEAF, IS_KILLED };	/* flags */
 
 FIXTURE(fence)
 {
@@ -215,6 +221,149 @@ TEST_F(fence, half_killed)
 		SKIP(return, NEEDS_CPUS);
 	self->locks.victim.threads = MANY;
 	kill_often(_metadata, &self->locks, 12, reap_while_killed);
+}
+
+#define TEST_OOM	PROBE_TEST_OOM "alloc"
+#define DEAF		"deaf 1000"
+#define DEAF_MS		1000
+#define TRIES		8
+#define AREA_SIZE	(4 * PROBE_MB)
+#define FIRST_AT	8192
+#define SECOND_AT	(2 * PROBE_MB)
+#define STRIDE		65536
+
+/*
+ * Three areas, as far from each other as a node from its word: shared, private
+ * and shared. The first node is in the first, so that the test can get at it; the
+ * others are in the second, and their words in the third.
+ */
+static char *areas;
+
+static struct robust_list *node_at(size_t at)
+{
+	return (void *)(areas + at);
+}
+
+static int make_list(struct locks *locks)
+{
+	static struct robust_list_head head;
+	struct robust_list *last = node_at(AREA_SIZE + SECOND_AT + STRIDE);
+	char *middle = mmap(areas + AREA_SIZE, AREA_SIZE,
+			    PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+	if (middle == MAP_FAILED)
+		return -errno;
+	memset(middle, 0, AREA_SIZE);
+	head.futex_offset = AREA_SIZE;
+	head.list.next = node_at(FIRST_AT);
+	node_at(FIRST_AT)->next = &head.list;
+	node_at(AREA_SIZE + SECOND_AT)->next = last;
+	last->next = &head.list;
+	locks_own(locks, 0);
+	locks_own(locks, 1);
+	return locks_register(&head);
+}
+
+static void *take_no_interrupt(void *arg)
+{
+	struct victim *victim = arg;
+	int fd = open(TEST_OOM, O_RDWR | O_CLOEXEC);
+
+	run_on(sysconf(_SC_NPROCESSORS_ONLN) - 1);
+	if (fd < 0 || make_list(victim->arg))
+		_exit(1);
+	while (!victim->shared->flag[GO])
+		probe_sleep_ms(1);
+	victim->shared->flag[IS_DEAF] = 1;
+	if (write(fd, DEAF, strlen(DEAF)) < 0)
+		_exit(1);
+	return NULL;
+}
+
+static int have_deaf_thread(struct victim *victim)
+{
+	pthread_t thread;
+
+	return -pthread_create(&thread, NULL, take_no_interrupt, victim);
+}
+
+/* In a process of its own. Return: its PID */
+static pid_t start_reaping(struct victim *victim)
+{
+	int pidfd = syscall(SYS_pidfd_open, victim->pid, 0);
+	pid_t pid = fork();
+
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		kill(victim->pid, SIGKILL);
+		victim->shared->flag[IS_KILLED] = 1;
+		while (syscall(SYS_process_mrelease, pidfd, 0) &&
+		       errno == EAGAIN)
+			;
+		_exit(0);
+	}
+	close(pidfd);
+	return pid;
+}
+
+/*
+ * The victim's list changes, as it can until the CPU of its thread has taken an
+ * interrupt: two more locks. The thread is not the first of its process.
+ */
+static long long lock_late(struct __test_metadata *_metadata,
+			   struct locks *locks)
+{
+	struct victim *victim = &locks->victim;
+	long long from, ms;
+	pid_t pid;
+
+	EXPECT_EQ(0, victim_start(victim));
+	victim->shared->flag[GO] = 1;
+	EXPECT_TRUE(probe_wait(victim->shared->flag[IS_DEAF], 5000));
+	from = probe_now_ns();
+	pid = start_reaping(victim);
+	EXPECT_TRUE(probe_wait(victim->shared->flag[IS_KILLED], 5000));
+	probe_sleep_ms(DEAF_MS / 4);
+	node_at(FIRST_AT)->next = node_at(AREA_SIZE + SECOND_AT);
+	ms = (probe_now_ns() - from) / 1000000;
+	waitpid(pid, NULL, 0);
+	hold_release(&locks->scene.hold, victim->file);
+	EXPECT_TRUE(victim_gone(victim, 5000));
+	scene_print("more locks after %lld of %d ms without interrupts", ms,
+		    DEAF_MS);
+	return ms;
+}
+
+TEST_F(fence, no_interrupts)
+{
+	struct locks *locks = &self->locks;
+	struct victim *victim = &locks->victim;
+	long long ms;
+
+	if (self->cpus < 4)
+		SKIP(return, NEEDS_CPUS);
+	if (!probe_test_oom(TEST_OOM))
+		SKIP(return, "no module test_oom");
+	areas = mmap(NULL, 3 * AREA_SIZE, PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, areas);
+	locks->words = 2;
+	locks->stride = STRIDE;
+	locks->words_at = areas + 2 * AREA_SIZE + SECOND_AT;
+	victim->stuck = VICTIM_READ;
+	victim->body = have_deaf_thread;
+	/* A busy host may be late with it */
+	for (victim->file = 0; victim->file < TRIES; victim->file++) {
+		ms = lock_late(_metadata, locks);
+		victim_stop(victim);
+		if (ms < DEAF_MS * 3 / 4)
+			break;
+	}
+	EXPECT_GT(TRIES, victim->file);
+	EXPECT_EQ(0, locks_lost(locks));
+	EXPECT_TRUE(bystander_intact(&locks->scene.bystander));
+	munmap(areas, 3 * AREA_SIZE);
 }
 
 int main(int argc, char **argv)

@@ -249,6 +249,39 @@ TEST_F(futex, private_nodes_scattered)
 	nothing_lost(_metadata, &self->locks);
 }
 
+/* The lowest bit of a pointer marks the node that it leads to */
+static struct robust_list *mark_pi(struct robust_list *node)
+{
+	return (void *)((uintptr_t)node | 1);
+}
+
+static int hold_pi_words(struct victim *victim)
+{
+	struct locks *locks = victim->arg;
+	struct robust_list_head *head = locks_head(locks);
+	int i, err = locks_hold_words(victim);
+
+	if (err)
+		return err;
+	head->list.next = mark_pi(head->list.next);
+	for (i = 0; i < locks->words - 1; i++)
+		locks_node(locks, i)->next = mark_pi(locks_node(locks, i)->next);
+	return 0;
+}
+
+/* Who waits for one of these waits for a thread, and not for its list */
+TEST_F(futex, private_nodes_pi)
+{
+	struct locks *locks = &self->locks;
+
+	locks->words = 10;
+	locks->stride = 4096;
+	locks->nodes_at = PROBE_MB;
+	locks->victim.body = hold_pi_words;
+	ASSERT_EQ(0, victim_start(&locks->victim));
+	nothing_lost(_metadata, locks);
+}
+
 /*
  * Nodes in the very last bytes of pages, and the head across two pages on which
  * there is nothing else: its first pointer is the last one of a page.

@@ -335,7 +335,7 @@ TEST_F_TIMEOUT(mrelease, guard_unprivileged_loop, 120)
 	munmap((void *)calls, 4096);
 }
 
-#define TEST_OOM	"/sys/kernel/debug/test_oom/alloc"
+#define TEST_OOM	PROBE_TEST_OOM "alloc"
 
 /* Until the file is closed: at its exit */
 static int lend_mm(struct victim *victim)
@@ -351,8 +351,7 @@ TEST_F(mrelease, borrowed)
 	struct daemon *daemon = &self->daemon;
 	struct call call;
 
-	if (access(TEST_OOM, F_OK) && (system("modprobe -q test_oom") ||
-				       access(TEST_OOM, F_OK)))
+	if (!probe_test_oom(TEST_OOM))
 		SKIP(return, "no module test_oom");
 	daemon->victim->body = lend_mm;
 	ASSERT_EQ(0, victim_start(daemon->victim));

@@ -8,7 +8,10 @@
  * next process if it cannot take that victim's mmap_lock for a second.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/mempolicy.h>
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -176,6 +179,68 @@ TEST_F_TIMEOUT(numa, guard_exiting, 300)
 TEST_F_TIMEOUT(numa, guard_exiting_huge_pages, 300)
 {
 	kill_exiting(_metadata, &self->numa, true);
+}
+
+#define TEST_OOM	PROBE_TEST_OOM "alloc"
+
+enum { DYING };	/* flag: TID */
+
+/* Waits for SIGKILL, and then takes more than there is */
+static void *use_up_node(void *arg)
+{
+	int fd = open(TEST_OOM, O_RDWR | O_CLOEXEC);
+	struct victim *victim = arg;
+	char text[64];
+
+	use_node();
+	snprintf(text, sizeof(text), "dying kernel 0 %ld",
+		 (node_free_kb() + MORE_MB * 1024) / 4);
+	victim->shared->flag[DYING] = fd < 0 ? -errno : syscall(SYS_gettid);
+	/* Does not return to user mode */
+	if (write(fd, text, strlen(text)) < 0)
+		_exit(1);
+	return NULL;
+}
+
+static int have_user(struct victim *victim)
+{
+	pthread_t thread;
+	int err = -pthread_create(&thread, NULL, use_up_node, victim);
+
+	if (err)
+		return err;
+	probe_wait(victim->shared->flag[DYING], 5000);
+	/* And it is asleep */
+	probe_sleep_ms(50);
+	return victim->shared->flag[DYING] > 0 ? 0 : -ENOENT;
+}
+
+/*
+ * A process has been sent SIGKILL, and one of its threads wants memory in the
+ * kernel: instead of the OOM killer selecting another victim the process becomes
+ * one. Another of its threads is stuck, so it has to be reaped.
+ */
+TEST_F_TIMEOUT(numa, guard_dying_allocates, 60)
+{
+	struct numa *numa = &self->numa;
+	struct probe_text *log = &numa->scene.log;
+	struct victim *victim = &numa->victim;
+	bool reaped;
+
+	if (!probe_test_oom(TEST_OOM))
+		SKIP(return, "no module test_oom");
+	victim->mb = 16;
+	victim->stuck = VICTIM_READ;
+	victim->body = have_user;
+	ASSERT_EQ(0, victim_start(victim));
+	kill(victim->pid, SIGKILL);
+	reaped = victim_reaped(log, victim->shared->flag[DYING], 20000);
+	scene_print("%ld kB free on the node, the dying process %s",
+		    node_free_kb(), reaped ? "was reaped" : "was not reaped");
+	EXPECT_TRUE(reaped);
+	EXPECT_FALSE(victim_picked(log, victim->pid, 0));
+	EXPECT_TRUE(bystander_intact(&numa->bystander));
+	EXPECT_TRUE(scene_let_go(&numa->scene, victim));
 }
 
 int main(int argc, char **argv)

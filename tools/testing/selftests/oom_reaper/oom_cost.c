@@ -33,7 +33,7 @@
 #define AREA		(PAGES * PAGE_BYTES)	/* a huge page */
 #define EXIT_MB		16
 #define STACK_BYTES	16384
-#define TEST_OOM	"/sys/kernel/debug/test_oom/alloc"
+#define TEST_OOM	PROBE_TEST_OOM "alloc"
 #define THP		"/sys/kernel/mm/transparent_hugepage/enabled"
 
 #define FAIL(what) \
@@ -353,7 +353,7 @@ int main(int argc, char **argv)
 		ksft_exit_skip("needs root\n");
 	/* "never" on machines of up to 512 MB */
 	setting_change(THP, "madvise");
-	if (access(TEST_OOM, F_OK) && system("modprobe -q test_oom"))
+	if (!probe_test_oom(TEST_OOM))
 		fprintf(stderr, "# no module test_oom\n");
 	module = open(TEST_OOM, O_RDWR | O_CLOEXEC);
 

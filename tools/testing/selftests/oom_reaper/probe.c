@@ -423,6 +423,12 @@ long long probe_field(const char *line, const char *key)
 	return -1;
 }
 
+bool probe_test_oom(const char *path)
+{
+	return !access(path, F_OK) ||
+	       (!system("modprobe -q test_oom") && !access(path, F_OK));
+}
+
 long probe_madvise(pid_t pid, void *mem, size_t size, int advice)
 {
 	struct iovec range = { mem, size };

@@ -109,6 +109,12 @@ int probe_write(const char *path, const char *text);
 /* Read the file @path as a string. Return: its length or -errno */
 int probe_read(const char *path, char *buf, size_t size);
 
+/* Files of the module test_oom: see lib/test_oom.c */
+#define PROBE_TEST_OOM	"/sys/kernel/debug/test_oom/"
+
+/* Whether the module is there, loaded if need be, and has the file @path */
+bool probe_test_oom(const char *path);
+
 /* What has come out of a file since it was opened: kernel log or trace */
 struct probe_text {
 	int fd;

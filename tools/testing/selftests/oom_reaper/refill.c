@@ -35,7 +35,7 @@
 #define THP		"/sys/kernel/mm/transparent_hugepage"
 #define KSM		"/sys/kernel/mm/ksm"
 #define FAULT_AROUND	"/sys/kernel/debug/fault_around_bytes"
-#define TEST_MAP	"/sys/kernel/debug/test_oom/map"
+#define TEST_MAP	PROBE_TEST_OOM "map"
 
 #define PAGE		4096UL
 #define SIZE		(2 * PROBE_MB)	/* of the memory in question: a huge page */
@@ -386,8 +386,7 @@ TEST_F(refill, private_device)
 {
 	struct refill *refill = &self->refill;
 
-	if (access(TEST_MAP, F_OK) && (system("modprobe -q test_oom") ||
-				       access(TEST_MAP, F_OK)))
+	if (!probe_test_oom(TEST_MAP))
 		SKIP(return, "no module test_oom with a file to map");
 	refill->fd = open(TEST_MAP, O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, refill->fd);

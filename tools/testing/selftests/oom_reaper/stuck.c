@@ -176,6 +176,44 @@ TEST_F(stuck, threads_1000_mmap_lock)
 	stuck_in(_metadata, &self->scene, VICTIM_MMAP_WRITE, 999);
 }
 
+static void *read_for_ever(void *arg)
+{
+	struct victim *victim = arg;
+
+	/* By then the first thread is gone */
+	probe_sleep_ms(50);
+	victim->shared->stage = VICTIM_READY;
+	hold_in_read(victim->hold, victim->file);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static int leave_thread(struct victim *victim)
+{
+	pthread_t thread;
+	int err = pthread_create(&thread, NULL, read_for_ever, victim);
+
+	if (!err)
+		syscall(SYS_exit, 0);
+	return -err;
+}
+
+/* The first thread of the victim has exited, and so it has no memory */
+TEST_F(stuck, first_thread_gone)
+{
+	struct victim victim = {
+		.mb = SCENE_MB, .stuck = VICTIM_READ,
+		.hold = &self->scene.hold, .body = leave_thread,
+	};
+
+	ASSERT_EQ(0, victim_start(&victim));
+	EXPECT_EQ(-1, probe_status(victim.pid, "RssAnon"));
+	kill_and_see(_metadata, &self->scene, &victim);
+	EXPECT_TRUE(victim_killed(&victim));
+	victim_stop(&victim);
+}
+
 /* The OOM killer picks the parent, which waits for a child with the same mm */
 static int vfork_stuck_child(struct victim *victim)
 {
@@ -314,8 +352,8 @@ TEST_F(stuck, ptrace_exit)
 	victim_stop(&victim);
 }
 
-#define NOTIFIER	"/sys/kernel/debug/test_oom/notifier"
-#define REFUSE		"/sys/kernel/debug/test_oom/refuse"
+#define NOTIFIER	PROBE_TEST_OOM "notifier"
+#define REFUSE		PROBE_TEST_OOM "refuse"
 #define REFUSALS	1000000
 
 static int register_notifier(struct victim *victim)
@@ -344,8 +382,7 @@ TEST_F(stuck, mmu_notifier)
 	};
 	long before, asked, rss;
 
-	if (access(NOTIFIER, F_OK) && (system("modprobe -q test_oom") ||
-				       access(NOTIFIER, F_OK)))
+	if (!probe_test_oom(NOTIFIER))
 		SKIP(return, "no test_oom with an mmu notifier");
 	ASSERT_EQ(0, setting_change(REFUSE, "0"));
 	setting_param("attempts", "1000");
