@@ -223,9 +223,10 @@ static void progress_is_told_early(struct kunit *test)
 	reap.nr_pages = 64;
 	KUNIT_EXPECT_TRUE(test, oom_reap_tell_progress(&reap));
 	KUNIT_EXPECT_FALSE(test, oom_reap_tell_progress(&reap));
-	reap.nr_pages = 127;
+	/* And then when the total has quadrupled */
+	reap.nr_pages = 255;
 	KUNIT_EXPECT_FALSE(test, oom_reap_tell_progress(&reap));
-	reap.nr_pages = 128;
+	reap.nr_pages = 256;
 	KUNIT_EXPECT_TRUE(test, oom_reap_tell_progress(&reap));
 	/* From then on for each 256 MB of a large victim */
 	reap.nr_told = SZ_1G >> PAGE_SHIFT;
