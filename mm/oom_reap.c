@@ -242,7 +242,7 @@ static unsigned long reap_step(struct oom_reap *reap,
 		vma = oom_reap_lock_vma(reap, last);
 	/* The end of the VMA was unmapped, but perhaps not all of it */
 	if (vma == ERR_PTR(-EFAULT))
-		return last;
+		return ALIGN_DOWN(last, PAGE_SIZE);
 	if (IS_ERR(vma)) {
 		if (oom_reapable_at(reap->mm, last))
 			reap->incomplete = true;
