@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Killing from user space, as lmkd does: process_mrelease(2) with
- * PROCESS_MRELEASE_REAP_KILL kills a process and frees its memory.
+ * Killing from user space: a process as lmkd does, by process_mrelease(2) with
+ * PROCESS_MRELEASE_REAP_KILL, and a cgroup as systemd-oomd and container runtimes
+ * do, by cgroup.kill.
  *
- * Stock does not know the flag and returns EINVAL.
+ * Stock does not know the flag and returns EINVAL, and members of the cgroup that
+ * are stuck keep their memory.
  */
 #include <errno.h>
 #include <sched.h>
@@ -13,6 +15,7 @@
 #include <sys/wait.h>
 
 #include "../kselftest_harness.h"
+#include "cgroup.h"
 #include "scene.h"
 
 #ifndef PROCESS_MRELEASE_REAP_KILL
@@ -265,6 +268,203 @@ TEST_F(kill, guard_example)
 	hold_release_all(&self->scene.hold);
 	EXPECT_TRUE(victim_gone(&self->victim, 5000));
 	EXPECT_TRUE(victim_killed(&self->victim));
+}
+
+#define MEMBERS	3
+#define CROWD	300
+
+FIXTURE(kill_cgroup)
+{
+	struct scene scene;
+	struct cgroup cgroup;
+	struct victim victim[MEMBERS];
+};
+
+FIXTURE_SETUP(kill_cgroup)
+{
+	int i, err = scene_start(&self->scene);
+
+	if (err == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, err);
+	if (cgroup_make(&self->cgroup, NULL))
+		SKIP(return, "no cgroup v2");
+	for (i = 0; i < MEMBERS; i++) {
+		self->victim[i].mb = 32;
+		self->victim[i].stuck = VICTIM_READ;
+		self->victim[i].hold = &self->scene.hold;
+		self->victim[i].file = i;
+		self->victim[i].cgroup = self->cgroup.procs;
+	}
+}
+
+FIXTURE_TEARDOWN(kill_cgroup)
+{
+	int i;
+
+	hold_release_all(&self->scene.hold);
+	for (i = 0; i < MEMBERS; i++)
+		victim_stop(&self->victim[i]);
+	if (cgroup_there(&self->cgroup)) {
+		cgroup_write(&self->cgroup, "cgroup.kill", "1");
+		cgroup_wait(&self->cgroup, "cgroup.events", "populated 0",
+			    5000);
+		cgroup_remove(&self->cgroup);
+	}
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+	scene_stop(&self->scene);
+}
+
+/* Return: after how many milliseconds the memory was back, or -1 */
+static int kill_members(struct __test_metadata *_metadata,
+			struct cgroup *cgroup, struct victim *victim, int count,
+			int ms)
+{
+	size_t mb = 0;
+	long before;
+	int i, back;
+
+	for (i = 0; i < count; i++) {
+		ASSERT_EQ(0, victim_start(&victim[i]));
+		mb += victim[i].mb;
+	}
+	probe_sleep_ms(100);
+	before = probe_free_kb();
+	EXPECT_EQ(0, cgroup_write(cgroup, "cgroup.kill", "1"));
+	back = victim_memory_back(before, mb, ms);
+	scene_print("%d stuck members: back after %d ms, %ld of %zu MB", count,
+		    back, (probe_free_kb() - before) / 1024, mb);
+	return back;
+}
+
+static void members_exit(struct __test_metadata *_metadata,
+			 struct scene *scene, struct victim *victim, int count)
+{
+	int i;
+
+	hold_release_all(&scene->hold);
+	for (i = 0; i < count; i++) {
+		EXPECT_TRUE(victim_gone(&victim[i], 5000));
+		EXPECT_TRUE(victim_killed(&victim[i]));
+	}
+	EXPECT_TRUE(bystander_intact(&scene->bystander));
+	EXPECT_TRUE(scene_quiet(scene));
+}
+
+TEST_F(kill_cgroup, stuck)
+{
+	int back = kill_members(_metadata, &self->cgroup, self->victim,
+				MEMBERS, 5000);
+
+	/* They have a second to exit by themselves */
+	EXPECT_LE(900, back);
+	members_exit(_metadata, &self->scene, self->victim, MEMBERS);
+}
+
+TEST_F(kill_cgroup, mmap_lock_write)
+{
+	int i;
+
+	for (i = 0; i < MEMBERS; i++)
+		self->victim[i].stuck = VICTIM_MMAP_WRITE;
+	EXPECT_LE(0, kill_members(_metadata, &self->cgroup, self->victim,
+				  MEMBERS, 5000));
+	members_exit(_metadata, &self->scene, self->victim, MEMBERS);
+}
+
+/* The member is in a cgroup below the one that is killed */
+TEST_F(kill_cgroup, below)
+{
+	struct cgroup child;
+
+	ASSERT_EQ(0, cgroup_make_child(&child, &self->cgroup, 0));
+	self->victim[0].cgroup = child.procs;
+	EXPECT_LE(0, kill_members(_metadata, &self->cgroup, self->victim, 1,
+				  5000));
+	members_exit(_metadata, &self->scene, self->victim, 1);
+	victim_stop(&self->victim[0]);
+	cgroup_remove(&child);
+}
+
+TEST_F(kill_cgroup, guard_off)
+{
+	if (probe_param("cgroup_kill_ms") >= 0)
+		ASSERT_EQ(0, setting_param("cgroup_kill_ms", "0"));
+	EXPECT_EQ(-1, kill_members(_metadata, &self->cgroup, self->victim, 1,
+				   2500));
+	members_exit(_metadata, &self->scene, self->victim, 1);
+}
+
+static int live_outside(struct victim *victim)
+{
+	/* Not in the cgroup that is killed */
+	if (probe_write("/sys/fs/cgroup/cgroup.procs", "0"))
+		return 1;
+	victim->shared->flag[SHARER] = getpid();
+	return live(victim);
+}
+
+static int start_outside(struct victim *victim)
+{
+	pid_t pid = victim_share(victim, live_outside);
+
+	if (pid < 0)
+		return pid;
+	return probe_wait(victim->shared->flag[SHARER], 5000) ? 0 : -ETIME;
+}
+
+/* Memory that a process outside the cgroup also uses stays */
+TEST_F(kill_cgroup, guard_shared_outside)
+{
+	struct victim *victim = self->victim;
+	long rss;
+
+	if (access("/sys/fs/cgroup/cgroup.procs", W_OK))
+		SKIP(return, "cgroup v2 is not at /sys/fs/cgroup");
+	victim->body = start_outside;
+	ASSERT_EQ(0, victim_start(victim));
+	EXPECT_EQ(0, cgroup_write(&self->cgroup, "cgroup.kill", "1"));
+	probe_sleep_ms(2500);
+	rss = probe_status(victim->shared->flag[SHARER], "RssAnon");
+	scene_print("%ld kB left of %zu MB", rss, victim->mb);
+	EXPECT_LE((long)victim->mb * 1024, rss);
+	victim->shared->flag[STOP] = 1;
+	members_exit(_metadata, &self->scene, victim, 1);
+}
+
+/* Members that exit by themselves are not reaped */
+TEST_F(kill_cgroup, guard_crowd)
+{
+	long reaped = probe_vmstat("oom_reaper_reaped");
+	long long from;
+	int i;
+
+	/* On a busy machine they may take longer than a second */
+	if (probe_param("cgroup_kill_ms") >= 0)
+		ASSERT_EQ(0, setting_param("cgroup_kill_ms", "8000"));
+	for (i = 0; i < CROWD; i++) {
+		pid_t pid = fork();
+
+		ASSERT_LE(0, pid);
+		if (!pid) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			if (probe_write(self->cgroup.procs, "0"))
+				_exit(1);
+			for (;;)
+				pause();
+		}
+	}
+	probe_sleep_ms(1000);
+	from = probe_now_ns();
+	EXPECT_EQ(0, cgroup_write(&self->cgroup, "cgroup.kill", "1"));
+	EXPECT_TRUE(cgroup_wait(&self->cgroup, "cgroup.events", "populated 0",
+				7000));
+	scene_print("%d processes gone after %lld ms", CROWD,
+		    (probe_now_ns() - from) / 1000000);
+	probe_sleep_ms(8500);
+	EXPECT_EQ(reaped, probe_vmstat("oom_reaper_reaped"));
+	EXPECT_TRUE(scene_quiet(&self->scene));
 }
 
 int main(int argc, char **argv)
