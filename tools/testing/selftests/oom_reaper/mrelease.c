@@ -235,7 +235,7 @@ TEST_F(mrelease, guard_errors)
 	ASSERT_EQ(0, victim_start(daemon->victim));
 	daemon->pidfd = pidfd_of(daemon->victim->pid);
 	EXPECT_EQ(-EBADF, mrelease(-1, 0));
-	EXPECT_EQ(-EINVAL, mrelease(daemon->pidfd, 1));
+	EXPECT_EQ(-EINVAL, mrelease(daemon->pidfd, 2));
 	EXPECT_EQ(-EINVAL, mrelease(daemon->pidfd, ~0U));
 	/* Not killed */
 	EXPECT_EQ(-EINVAL, mrelease(daemon->pidfd, 0));

@@ -61,6 +61,11 @@ FIXTURE_VARIANT_ADD(param, priority) {
 };
 
 /* Comes with a later patch of the series than the others */
+FIXTURE_VARIANT_ADD(param, cgroup_kill_ms) {
+	.name = "cgroup_kill_ms", .otherwise = 1000, .min = 0, .max = 60000,
+};
+
+/* Comes with a later patch of the series than the others */
 FIXTURE_VARIANT_ADD(param, victim_timeout_ms) {
 	.name = "victim_timeout_ms", .otherwise = 10000, .min = 0,
 	.max = 600000,
