@@ -43,7 +43,7 @@ struct killed_cgroup {
 };
 
 /* Protects the list; each cgroup is on it at most once */
-static DEFINE_SPINLOCK(lock);
+static DEFINE_SPINLOCK(killed_lock);
 static LIST_HEAD(killed_cgroups);
 
 /*
@@ -85,9 +85,9 @@ static void check_cgroup(struct work_struct *work)
 		return;
 	}
 	/* If the cgroup is killed again from now on, that is another check */
-	spin_lock(&lock);
+	spin_lock(&killed_lock);
 	list_del(&killed->list);
-	spin_unlock(&lock);
+	spin_unlock(&killed_lock);
 
 	/* Otherwise the OOM killer would wait for victims that nobody reaps */
 	if (READ_ONCE(oom_reaper_enabled))
@@ -130,13 +130,13 @@ void oom_cgroup_killed(struct cgroup *cgroup)
 	INIT_DELAYED_WORK(&killed->work, check_cgroup);
 	killed->cgroup = cgroup;
 
-	spin_lock(&lock);
+	spin_lock(&killed_lock);
 	twice = on_list(cgroup);
 	if (!twice) {
 		cgroup_get(cgroup);
 		list_add(&killed->list, &killed_cgroups);
 	}
-	spin_unlock(&lock);
+	spin_unlock(&killed_lock);
 
 	if (twice)
 		kfree(killed);
