@@ -265,6 +265,19 @@ TEST_F(next, shared_memory_exit_1500)
 	exit_with_shared(_metadata, &self->next, 1500);
 }
 
+/* It exits at once, with its files, and that is not enough: nobody waits longer */
+TEST_F(next, guard_next_after_shared_exit)
+{
+	struct victim *first = &self->next.first;
+
+	if (variant->stuck != VICTIM_READ)
+		SKIP(return, "the first one is not stuck");
+	first->mb = 4;
+	first->stuck = VICTIM_FREE;
+	first->body = map_much_shared;
+	next_soon_after(_metadata, &self->next, "Killed process ");
+}
+
 #define SLOW_MB		2	/* less than an eighth of it */
 #define SLOW_STEPS	24
 #define SLOW_STEP_MS	50
