@@ -352,7 +352,7 @@ static void members_exit(struct __test_metadata *_metadata,
 	EXPECT_TRUE(scene_quiet(scene));
 }
 
-TEST_F(kill_cgroup, stuck)
+TEST_F(kill_cgroup, cgroup_stuck)
 {
 	int back = kill_members(_metadata, &self->cgroup, self->victim,
 				MEMBERS, 5000);
@@ -362,7 +362,7 @@ TEST_F(kill_cgroup, stuck)
 	members_exit(_metadata, &self->scene, self->victim, MEMBERS);
 }
 
-TEST_F(kill_cgroup, mmap_lock_write)
+TEST_F(kill_cgroup, cgroup_mmap_lock_write)
 {
 	int i;
 
@@ -374,7 +374,7 @@ TEST_F(kill_cgroup, mmap_lock_write)
 }
 
 /* The member is in a cgroup below the one that is killed */
-TEST_F(kill_cgroup, below)
+TEST_F(kill_cgroup, cgroup_below)
 {
 	struct cgroup child;
 
@@ -387,7 +387,7 @@ TEST_F(kill_cgroup, below)
 	cgroup_remove(&child);
 }
 
-TEST_F(kill_cgroup, guard_off)
+TEST_F(kill_cgroup, guard_cgroup_off)
 {
 	if (probe_param("cgroup_kill_ms") >= 0)
 		ASSERT_EQ(0, setting_param("cgroup_kill_ms", "0"));
@@ -415,7 +415,7 @@ static int start_outside(struct victim *victim)
 }
 
 /* Memory that a process outside the cgroup also uses stays */
-TEST_F(kill_cgroup, guard_shared_outside)
+TEST_F(kill_cgroup, guard_cgroup_shared)
 {
 	struct victim *victim = self->victim;
 	long rss;
@@ -434,7 +434,7 @@ TEST_F(kill_cgroup, guard_shared_outside)
 }
 
 /* Members that exit by themselves are not reaped */
-TEST_F(kill_cgroup, guard_crowd)
+TEST_F(kill_cgroup, guard_cgroup_crowd)
 {
 	long reaped = probe_vmstat("oom_reaper_reaped");
 	long long from;
